@@ -64,12 +64,17 @@ class Located(NamedTuple):
         """The path of fsspec."""
         return self.name_of(self.key)
 
-    async def copy_to(self, target: Located) -> None:
-        """Copies the object to another place: the storage does it, if it can."""
+    async def copy_to(self, target: Located, **options: Any) -> None:
+        """Copies the object to another place: the storage does it, if it can.
+
+        Arguments:
+            target: the place of the copy.
+            options: the options of `Operator.copy`, or of `Operator.copy_to` to another storage.
+        """
         if self.operator is target.operator and self.operator.info.capability.copy:
-            await self.operator.copy(self.key, target.key)
+            await self.operator.copy(self.key, target.key, **options)
         else:
-            await self.operator.copy_to(target.operator, self.key, target.key)
+            await self.operator.copy_to(target.operator, self.key, target.key, **options)
 
 
 class Addresses(Protocol):

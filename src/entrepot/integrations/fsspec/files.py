@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from fsspec.asyn import AbstractAsyncStreamedFile, sync
-from fsspec.caching import register_cache
+from fsspec.caching import caches, register_cache
 from fsspec.compression import compr
 from fsspec.spec import AbstractBufferedFile
 
@@ -51,12 +51,13 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         cache_type: the name of a cache of fsspec. By default `"growing"`.
         cache_options: arguments of the cache.
         size: the size of a file to read, if it is known; this saves a request.
-        options: the options of `Operator.writer`.
+        options: the options of `Operator.writer`. A file to read has none.
 
     Raises:
         NotFound: the file to read does not exist.
         AlreadyExists: the mode is `"xb"`, and the file exists.
         IsADirectory: the path names a directory.
+        InvalidInput: the mode or the type of the cache is unknown, or a file to read has further options.
     """
 
     DEFAULT_BLOCK_SIZE = BLOCK
@@ -75,6 +76,11 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
     ) -> None:
         if mode not in MODES:
             raise InvalidInput(f"a binary file has one of the modes {', '.join(MODES)}")
+        if cache_type not in caches:
+            raise InvalidInput(f"cache_type is one of {', '.join(filter(None, caches))}")
+        if mode == "rb" and options:
+            message = f"there is no option {min(options)!r} of a file to read"
+            raise InvalidInput(f"{message}; cat_file and open_async have those of Operator.read")
         self._located = fs.located(path)
         self._storage = self._located.storage.blocking
         self._reader: BlockingReader | None = None

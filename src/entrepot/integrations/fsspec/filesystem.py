@@ -24,6 +24,7 @@ from entrepot import (
     NotFound,
     Operator,
     RangeNotSatisfied,
+    Unsupported,
     Writer,
 )
 from entrepot.integrations.directories import with_directories
@@ -40,6 +41,8 @@ from .transactions import DeferredWriter
 
 TRANSFER_CHUNK: Final = 4 * 1024 * 1024
 _WRITE_MODES: Final = {"overwrite": False, "create": True}
+_OPTIONS: Final = {"asynchronous", "loop", "batch_size", "listings_expiry_time", "max_paths"}
+"""Those of fsspec, which ignores others."""
 
 
 class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no types
@@ -54,9 +57,15 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         use_listings_cache: keep listings until this instance changes them, and take `info` from them. By default
             False: another process may change them at any time.
         options: `asynchronous`, `loop`, `batch_size` and the options of the cache of listings, as in fsspec.
+
+    Raises:
+        InvalidInput: there is no such option.
     """
 
     def __init__(self, addresses: Addresses, *, use_listings_cache: bool = False, **options: Any) -> None:
+        for name in options.keys() - _OPTIONS:
+            known = ", ".join(sorted({*_OPTIONS, "use_listings_cache"}))
+            raise InvalidInput(f"there is no option {name!r} of a file system; the options are {known}")
         super().__init__(use_listings_cache=use_listings_cache, **options)
         self._pid = os.getpid()
         self._addresses = addresses
@@ -72,6 +81,11 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
     def located(self, path: str) -> Located:
         """Returns the operator and the key that a path leads to. No I/O."""
         return self._addresses.locate(self._strip_protocol(path))
+
+    @property
+    def fsid(self) -> str:
+        """Not implemented: no storage has a name that is the same for all of its addresses."""
+        raise NotImplementedError("storages have no identifier: compare file systems with ==")
 
     def invalidate_cache(self, path: str | None = None) -> None:
         """Forgets the listings of a path, of what is below it, and of the directories above it; by default all."""
@@ -187,14 +201,22 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         sizes = {name: info["size"] or 0 for name, info in infos.items()}
         return sum(sizes.values()) if total else sizes
 
-    async def _cat_file(self, path: str, start: Bound = None, end: Bound = None, **kwargs: Any) -> bytes:
+    async def _cat_file(self, path: str, start: Bound = None, end: Bound = None, **options: Any) -> bytes:
+        """Reads a file or a range of it.
+
+        Arguments:
+            path: the file.
+            start: the first byte; a negative one counts from the end.
+            end: the byte after the last; a negative one counts from the end.
+            options: the options of `Operator.read`, such as `if_match`.
+        """
         located = self.located(path)
         size = await self._size_of_file(path) if needs_size(start, end) else None
         wanted = requested_range(start, end, size)
         if wanted.is_empty:
             return b""
         try:
-            return await located.operator.read(located.key, range=wanted)
+            return await located.operator.read(located.key, range=wanted, **options)
         except RangeNotSatisfied:  # as a file behaves that is read past its end
             return b""
 
@@ -219,7 +241,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         max_gap: int | None = None,
         batch_size: int | None = None,
         on_error: str = "return",
-        **kwargs: Any,
+        **options: Any,
     ) -> list[Any]:
         """Reads ranges of files; those of one file that are near each other share a request.
 
@@ -230,17 +252,19 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             max_gap: bytes between two ranges that share a request. By default 1 MiB.
             batch_size: files that are read at the same time.
             on_error: `"return"` puts an error in the place of the bytes, `"raise"` raises it.
+            options: the options of `Operator.reader`, such as `if_match`.
         """
         starts, ends = _for_each(paths, starts), _for_each(paths, ends)
         by_path: dict[str, list[int]] = {}
         for index, path in enumerate(paths):
             by_path.setdefault(path, []).append(index)
         results: list[Any] = [b""] * len(paths)
+        options |= {} if max_gap is None else {"gap": max_gap}
 
         async def read(path: str) -> None:
             indices = by_path[path]
             bounds = [(starts[index], ends[index]) for index in indices]
-            for index, result in zip(indices, await self._ranges_of(path, bounds, max_gap), strict=True):
+            for index, result in zip(indices, await self._ranges_of(path, bounds, options), strict=True):
                 results[index] = result
 
         await self._each(read, by_path, batch_size)
@@ -249,17 +273,16 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
                 raise error
         return results
 
-    async def _ranges_of(self, path: str, bounds: Sequence[tuple[Bound, Bound]], gap: int | None) -> list[Any]:
+    async def _ranges_of(self, path: str, bounds: Sequence[tuple[Bound, Bound]], options: dict[str, Any]) -> list[Any]:
         """The bytes of the ranges of one file, or the error of each."""
         located = self.located(path)
         try:
             size = await self._size_of_file(path) if any(needs_size(*one) for one in bounds) else None
             wanted = [requested_range(start, end, size) for start, end in bounds]
-            options = {} if gap is None else {"gap": gap}
-            async with located.operator.reader(located.key, **options) as reader:  # type: ignore[arg-type]
+            async with located.operator.reader(located.key, **options) as reader:
                 return [*await reader.fetch(wanted)]
         except RangeNotSatisfied:  # one range starts past the end, and the others do not
-            return [await self._cat_file(path, start, end) for start, end in bounds]
+            return [await self._cat_file(path, start, end, **options) for start, end in bounds]
         except Exception as error:  # noqa: BLE001 - the contract of `cat_ranges`: the caller gets it as a result
             return [error] * len(bounds)
 
@@ -284,16 +307,31 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
                 await writer.write(chunk)
                 callback.relative_update(len(chunk))
 
-    async def _get_file(self, rpath: str, lpath: Any, callback: Any = DEFAULT_CALLBACK, **options: Any) -> None:
+    async def _get_file(
+        self, rpath: str, lpath: Any = None, callback: Any = DEFAULT_CALLBACK, outfile: Any = None, **options: Any
+    ) -> None:
+        """Copies a file to a local one, or makes a local directory for one.
+
+        Arguments:
+            rpath: the file or directory.
+            lpath: the local path, or an open binary file.
+            callback: is told the progress.
+            outfile: an open binary file, which is written instead of `lpath`.
+            options: the options of `Operator.reader`.
+        """
         located = self.located(rpath)
-        if isfilelike(lpath):
-            await _copy_to_file(located, lpath, callback)
+        options = {"chunk": TRANSFER_CHUNK, "concurrent": 4} | options
+        file = lpath if outfile is None else outfile
+        if file is None:
+            raise InvalidInput("get_file copies to lpath, a path or an open file, or to outfile, an open file")
+        if isfilelike(file):
+            await _copy_to_file(located, file, callback, options)
             return
         target, local = os.path.abspath(lpath), _local_files()  # noqa: PTH100, ASYNC240 - no I/O
         if await self._isdir(rpath):
             await local.create_dir(f"{target}/")
             return
-        async with located.operator.reader(located.key, chunk=TRANSFER_CHUNK, concurrent=4) as reader:
+        async with located.operator.reader(located.key, **options) as reader:
             callback.set_size(await reader.size())
             async with local.writer(target) as writer:
                 async for chunk in reader:
@@ -367,10 +405,10 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         are_dirs = await self._each(self._isdir, paths)
         return [path for path, is_dir in zip(paths, are_dirs, strict=True) if not is_dir]
 
-    async def _cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+    async def _cp_file(self, path1: str, path2: str, **options: Any) -> None:
         source, target = self.located(path1), self.located(path2)
         try:
-            await source.copy_to(target)
+            await source.copy_to(target, **options)
         except (NotFound, IsADirectory):
             if not await self._isdir(path1):
                 raise
@@ -391,7 +429,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             path2: its new path, the directory to move it into, or a list of as many paths.
             recursive: move a directory with its content. By default False.
             maxdepth: move only files up to this depth. By default all.
-            kwargs: passed on to the copy.
+            kwargs: `batch_size`, and the options of `Operator.copy`.
 
         Raises:
             FileNotFoundError: the path does not exist, or nothing matches the pattern.
@@ -529,15 +567,69 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         return str(sync(self.loop, self._sign, path, expiration, **options))
 
     async def _modified(self, path: str) -> Any:
-        return (await self._info(path))["mtime"]
+        info = await self._info(path)
+        if "mtime" in info:
+            return info["mtime"]
+        if info["type"] == "directory":
+            raise IsADirectory("the storage keeps no time of the last change for the directory", path=path)
+        raise Unsupported("the storage does not report the time of the last change", path=path)
 
     def modified(self, path: str) -> Any:
         """Returns the time of the last change, with a time zone.
 
         Arguments:
-            path: the file.
+            path: the file, or a directory of a storage that keeps such times for directories.
+
+        Raises:
+            FileNotFoundError: the path does not exist.
+            IsADirectoryError: the path names a directory, for which the storage keeps no time.
+            Unsupported: the storage does not report the time.
         """
         return sync(self.loop, self._modified, path)
+
+    async def _created(self, path: str) -> Any:
+        await self._info(path)
+        raise Unsupported("storages report no time of creation: modified() returns that of the last change", path=path)
+
+    def created(self, path: str) -> Any:
+        """Raises an error: storages report the time of the last change only, which `modified` returns.
+
+        Arguments:
+            path: the file or directory.
+
+        Raises:
+            FileNotFoundError: the path does not exist.
+            Unsupported: the path exists.
+        """
+        return sync(self.loop, self._created, path)
+
+    def touch(self, path: Any, truncate: bool = True, **options: Any) -> None:
+        """Writes an empty file.
+
+        Arguments:
+            path: the file.
+            truncate: replace an existing file. By default True; False never does.
+            options: the options of `Operator.writer`.
+
+        Raises:
+            IsADirectoryError: the path names a directory.
+            FileExistsError: another program made the file meanwhile, and `truncate` is not set.
+            Unsupported: the file exists, and `truncate` is not set: no storage changes the time of a file alone.
+        """
+        mode = "wb"
+        if not truncate:
+            self._check_may_be_made(path)
+            if self.located(path).operator.info.capability.write_with_if_not_exists:
+                mode = "xb"
+        with self.open(path, mode, **options):
+            pass
+
+    def _check_may_be_made(self, path: Any) -> None:
+        if self.isdir(path):
+            raise IsADirectory("the path names a directory", path=str(path))
+        if self.exists(path):
+            message = "the time of an existing file cannot be changed alone: truncate=True replaces it by an empty one"
+            raise Unsupported(message, path=str(path))
 
     def open(
         self,
@@ -651,6 +743,17 @@ class EntrepotFileSystem(OperatorsFileSystem):
         super().__init__(Relative(operator), **options)
         self._operator = operator
 
+    def to_dict(self, *, include_password: bool = True) -> dict[str, Any]:
+        """Raises an error: an operator, with its layers, is not JSON.
+
+        Arguments:
+            include_password: has no effect.
+
+        Raises:
+            Unsupported: always.
+        """
+        raise Unsupported("a file system over an operator is not JSON: pickle it, or open it by protocol and options")
+
     @property
     def _fs_token(self) -> str:
         return token(self._operator)
@@ -666,9 +769,9 @@ async def _is_local_dir(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112, ASYNC240 - fsspec makes the directories in the same way
 
 
-async def _copy_to_file(located: Located, file: Any, callback: Any) -> None:
+async def _copy_to_file(located: Located, file: Any, callback: Any, options: dict[str, Any]) -> None:
     """Writes an object to an open file of the caller."""
-    async with located.operator.reader(located.key, chunk=TRANSFER_CHUNK) as reader:
+    async with located.operator.reader(located.key, **options) as reader:
         callback.set_size(await reader.size())
         async for chunk in reader:
             file.write(chunk)
