@@ -345,9 +345,8 @@ def test_files_that_are_looked_at_together_are_described_as_each_by_itself(
         monkeypatch.setattr(handles, "_call", fails_first(handles._call))
         some = root / "a"
         some.touch()
-        handle = handles._of_thread.handle
         assert handles.handle_at(-100, str(some), some.stat().st_ino) is None
-        monkeypatch.setattr(handles, "_OVERLAY", handle[1])
+        monkeypatch.setattr(handles, "_OVERLAY", handles._free[-1].handle[1])
     for number in range(2 * blocks.AT_ONCE):
         (root / f"f{number}").write_bytes(bytes(number % 3))
         if not number % 100:
@@ -388,6 +387,44 @@ def test_listing_by_a_signal_handler_leaves_the_interrupted_one_as_it_is(
     finally:
         signal.signal(signal.SIGUSR1, previous)
     assert many_files._attributes_in is original  # it was interrupted
+
+
+def test_a_handle_made_by_a_signal_handler_leaves_the_interrupted_one_as_it_is(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner, outer = root / "inner", root / "outer"
+    for file in (inner, outer):
+        file.touch()
+    descriptor, other = os.open(outer, os.O_RDONLY), os.open(inner, os.O_RDONLY)
+    call, inode = handles._call, outer.stat().st_ino
+    mount = handles.mount_of(descriptor)
+    if mount is None:
+        pytest.skip("the file system has no handles")
+
+    def made() -> list[object]:
+        return [handles.handle_at(-100, str(outer), inode), handles.handle_in_mount(mount, descriptor)]
+
+    def handler(*_: object) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(handles, "_call", call)
+            assert handles.handle_at(-100, str(inner), inner.stat().st_ino) is not None
+            assert handles.handle_in_mount(mount, other) is not None
+
+    def interrupted(*args: Any) -> int:
+        result: int = call(*args)
+        signal.raise_signal(signal.SIGUSR1)
+        return result
+
+    expected = made()
+    previous = signal.signal(signal.SIGUSR1, handler)
+    monkeypatch.setattr(handles, "_call", interrupted)
+    try:
+        assert made() == expected
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+        os.close(descriptor)
+        os.close(other)
+    assert None not in expected
 
 
 def test_handles_are_made_together_after_those_of_a_file_system_with_shorter_ones(

@@ -14,7 +14,6 @@ Importing this module loads ctypes, so it is imported on use.
 
 import ctypes
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import repeat
@@ -44,8 +43,10 @@ _mount: Final = ctypes.byref(ctypes.c_int())
 """The kernel writes the number of the mount here, where it is not read."""
 
 
-class _OfThread(threading.local):
-    """Buffers for the handle and the mount, for each thread: making a new one would take a fifth of the time."""
+class _Buffer:
+    """Memory for a handle and a mount."""
+
+    __slots__ = ("handle", "mount", "mount_at")
 
     def __init__(self) -> None:
         self.handle = _Handle()
@@ -53,7 +54,16 @@ class _OfThread(threading.local):
         self.mount_at = ctypes.byref(self.mount)
 
 
-_of_thread: Final = _OfThread()
+_free: Final = list[_Buffer]()
+"""Buffers to use again: making a new one would take a fifth of the time. A call takes one out while it uses it, and a
+thread has none of its own, since a signal handler may make the same call in the middle of another one."""
+
+
+def _taken() -> _Buffer:
+    try:
+        return _free.pop()
+    except IndexError:
+        return _Buffer()
 
 
 def _no_call(*_: Any) -> int:
@@ -78,20 +88,18 @@ def handle_at(directory: int, name: str, inode: int) -> str | None:
     Returns:
         The handle in hexadecimal digits; None without an accepted handle, or where a sandbox forbids the call.
     """
-    handle, encoded = _of_thread.handle, name.encode() if name.isascii() else os.fsencode(name)
+    buffer, encoded = _taken(), name.encode() if name.isascii() else os.fsencode(name)
+    handle, content = buffer.handle, None
     handle[0] = _LARGEST
-    if _call(directory, encoded, handle, _mount, _AT_EMPTY_PATH) and not _is_of_overlay(directory, encoded, handle):
-        return None
-    return accepted(bytes(handle)[_HEADER : _HEADER + handle[0]], inode)
+    if not _call(directory, encoded, handle, _mount, _AT_EMPTY_PATH) or _is_of_overlay(directory, encoded, handle):
+        content = _content_of(handle)
+    _free.append(buffer)
+    return None if content is None else accepted(content, inode)
 
 
 def mount_of(descriptor: int) -> int | None:
     """The number of the mount that an open file lies in; None without a handle, or where a sandbox forbids the call."""
-    of_thread = _of_thread
-    of_thread.handle[0] = _LARGEST
-    if _call(descriptor, b"", of_thread.handle, of_thread.mount_at, _AT_EMPTY_PATH):
-        return None
-    return of_thread.mount.value
+    return _mount_and_handle(descriptor)[0]
 
 
 def handle_in_mount(mount: int, descriptor: int) -> bytes | None:
@@ -99,7 +107,22 @@ def handle_in_mount(mount: int, descriptor: int) -> bytes | None:
 
     The kernel knows both without asking the file system for anything, where `fstat` might wait for a network.
     """
-    return bytes(_of_thread.handle)[_HEADER : _HEADER + _of_thread.handle[0]] if mount_of(descriptor) == mount else None
+    found, content = _mount_and_handle(descriptor)
+    return content if found == mount else None
+
+
+def _mount_and_handle(descriptor: int) -> tuple[int | None, bytes | None]:
+    buffer = _taken()
+    found: tuple[int | None, bytes | None] = None, None
+    buffer.handle[0] = _LARGEST
+    if not _call(descriptor, b"", buffer.handle, buffer.mount_at, _AT_EMPTY_PATH):
+        found = buffer.mount.value, _content_of(buffer.handle)
+    _free.append(buffer)
+    return found
+
+
+def _content_of(handle: Any) -> bytes:
+    return bytes(handle)[_HEADER : _HEADER + handle[0]]
 
 
 def _is_of_overlay(directory: int, name: bytes, handle: Any) -> bool:
