@@ -515,7 +515,8 @@ def _range_of(options: GetOptions | None) -> BytesRange:
         if len(wanted) == 1:
             return BytesRange(wanted["offset"]) if "offset" in wanted else BytesRange(suffix=wanted["suffix"])
     elif isinstance(wanted, Sequence) and len(wanted) == 2:
-        return _range(*wanted, None)
+        start, end = wanted
+        return _range(start, end, None)
     raise InvalidInput("a range is (start, end), or a dictionary with either the offset or the suffix")
 
 
