@@ -19,6 +19,8 @@ from entrepot.errors import (
     Unsupported,
 )
 
+from .few_files import with_file_limit
+
 _MEANINGS: Final[dict[int, tuple[type[Error], str]]] = {
     errno.ENOENT: (NotFound, "the file does not exist"),
     errno.EACCES: (PermissionDenied, "the file system does not permit it"),
@@ -80,4 +82,4 @@ def meaning_of(error: OSError) -> Error:
     name = errno.errorcode.get(code, str(code))
     unexpected = Unexpected(f"{os.strerror(code)} ({name})", is_temporary=code in _TEMPORARY)
     unexpected.errno = error.errno or unexpected.errno  # the number of the system, not the general one of `Unexpected`
-    return unexpected
+    return with_file_limit(unexpected, error)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import ssl
 from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConfigInvalid, ContentIncomplete, Error, InvalidInput, PermissionDenied, Timeout, Unexpected
+from entrepot.raw.few_files import with_file_limit
 
 from .errors import status_error
 from .transport import HttpHeaders, HttpRequest
@@ -78,21 +78,9 @@ HOST_UNUSABLE: Final = Failure(InvalidInput, "the URL cannot be used: its host n
 REQUEST_FAILED: Final = Failure(Unexpected, "the request failed")
 
 
-_FILE_LIMITS: Final = frozenset({errno.EMFILE, errno.ENFILE})
-
-
 def of_system(error: OSError, refused: Failure) -> Error:
     """The error of a connection that the system did not make. It keeps the errno of too many open files."""
-    failed = refused.error(reason_of(error))
-    if isinstance(failed, OSError) and error.errno in _FILE_LIMITS:
-        failed.errno = error.errno
-        failed.context["hint"] = "close files and readers, or let the process open more (ulimit -n)"
-    return failed
-
-
-def is_of_too_many_files(error: BaseException) -> bool:
-    """Whether another connection must be closed, or come free, before one can be made."""
-    return isinstance(error, Error) and isinstance(error, OSError) and error.errno in _FILE_LIMITS
+    return with_file_limit(refused.error(reason_of(error)), error)
 
 
 def no_connection_free(limit: int | None) -> str:

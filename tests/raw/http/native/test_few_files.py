@@ -126,3 +126,21 @@ async def test_a_cancelled_wait_leaves_its_turn_to_the_next(files: Files, transp
         assert await first == await third == b"hello"
         assert second.cancelled()
         await transport.close()
+
+
+async def test_a_name_that_cannot_be_looked_up_without_a_file_is_awaited_too(
+    monkeypatch: pytest.MonkeyPatch, transport: NativeTransport
+) -> None:
+    loop = asyncio.get_running_loop()
+    with ScriptedServer(lambda _: [PAUSE, whole_response(b"hello")]) as server:
+        held = asyncio.ensure_future(get(transport, f"{server.endpoint}/a"))
+        await asyncio.sleep(0)
+
+        async def refused(*_: object, **__: object) -> object:
+            monkeypatch.undo()
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        monkeypatch.setattr(loop, "getaddrinfo", refused)
+        named = f"{server.endpoint.replace('127.0.0.1', 'localhost')}/a"
+        assert await asyncio.gather(held, get(transport, named)) == [b"hello"] * 2
+        await transport.close()

@@ -13,12 +13,17 @@ not overtake earlier ones. A turn that is given up, by a timeout or a cancellati
 (`_release_waiter`): aiohttp would lose it, and with it every waiter after it. The wait for a turn is bounded not by its
 length but by inactivity of the whole pool (`used_at`, `_Watch`): with many waiters each turn comes late, but it comes.
 
+Where the process can open no further file, requests with a turn wait too (`_short_of_files`), until a connection is
+given back or closed, or the making of one has failed. The one that was there first is woken, and wakes the next if it
+is cancelled. It fails if nothing is left to wait for.
+
 All of this runs on the loop of the connector. Only `call_soon` may be called from another thread.
 """
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
 from functools import partial
 from time import monotonic
 from typing import Any, Final, cast
@@ -29,6 +34,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 
+from entrepot.raw.few_files import is_of_too_many_files
 from entrepot.raw.http import failures
 from entrepot.raw.in_line import waiting_in_line
 from entrepot.raw.runtime.awake import AwakeTimeout
@@ -71,6 +77,8 @@ class Connector(aiohttp.TCPConnector):
         self.used_at = self.now()
         self._max_idle = max_idle
         self._patience = patience
+        self._making = 0
+        self._short_of_files: deque[asyncio.Future[None]] = deque()
         self._made: Handlers = WeakSet()
         self._factory: partial[Handler] = partial(Handler, self._loop, self._made)  # type: ignore[assignment]
 
@@ -80,7 +88,7 @@ class Connector(aiohttp.TCPConnector):
 
     def note_use(self) -> None:
         """Records activity on a connection, so that waiting requests keep waiting."""
-        if self._waiters:
+        if self._waiters or self._short_of_files:
             self.used_at = self.now()
 
     @property
@@ -158,15 +166,20 @@ class Connector(aiohttp.TCPConnector):
         """Keeps a connection for the next request, or closes it if it cannot serve one."""
         if not self._loop.is_closed():
             self._release(key, handler, should_close=is_broken or self._has_enough_idle(key))
+            self._wake_short_of_files()
         self.note_use()
 
     def _has_enough_idle(self, key: ConnectionKey) -> bool:
         return self._max_idle is not None and len(self._conns.get(key, ())) >= self._max_idle
 
     def break_off(self) -> None:
-        """Wakes the readers of content with an error: no more will arrive."""
+        """Wakes the readers of content, and those that wait for a file, with an error: no more will arrive."""
         for handler in self._made:
             handler.break_off()
+        while self._short_of_files:
+            turn = self._short_of_files.popleft()
+            if not turn.done():
+                turn.set_exception(aiohttp.ClientConnectionError("the connections were closed"))
 
     async def close_idle(self) -> None:
         """Closes the connections that are not in use."""
@@ -184,12 +197,61 @@ class Connector(aiohttp.TCPConnector):
         await asyncio.gather(*closing, return_exceptions=True)
 
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> ResponseHandler:  # noqa: ASYNC109
+        """Makes a connection. With too many open files, it waits for one that another request gives back."""
+        while True:
+            try:
+                return await self._made_connection(req, traces, timeout)
+            except BaseException as error:
+                if not is_of_too_many_files(error) or not await self._has_room(req.connection_key):
+                    self._wake_short_of_files()
+                    raise
+            if (kept := self.kept(req.connection_key)) is not None:
+                return kept
+
+    async def _made_connection(self, req: Any, traces: Any, timeout: Any) -> ResponseHandler:  # noqa: ASYNC109
         """Bounds the whole call. aiohttp leaves out the name lookup, which takes as long as the resolver needs.
 
         Its own timeout counts the time in which the event loop was blocked.
         """
-        async with AwakeTimeout(timeout.sock_connect):
-            return await super()._create_connection(req, traces, _UNLIMITED)
+        self._making += 1
+        try:
+            async with AwakeTimeout(timeout.sock_connect):
+                return await super()._create_connection(req, traces, _UNLIMITED)
+        finally:
+            self._making -= 1
+
+    async def _has_room(self, key: ConnectionKey) -> bool:
+        """Waits until there may be a connection, or a file for one. Returns False if there is nothing to wait for.
+
+        Connections that nobody uses are closed for it, unless one of them leads to the same origin.
+        """
+        if self._conns.get(key):
+            return True
+        unused = [made for made in self._made if made not in self._acquired and (made.is_idle or made.is_closing)]
+        if unused:
+            await self._abort(unused)
+            return True
+        if not self._making and not any(isinstance(acquired, Handler) for acquired in self._acquired):
+            return False
+        turn: asyncio.Future[None] = self._loop.create_future()
+        self._short_of_files.append(turn)
+        try:
+            with waiting_in_line("max_connections"):
+                await self._patiently(turn)
+        except BaseException:
+            if turn in self._short_of_files:
+                self._short_of_files.remove(turn)
+            else:
+                self._wake_short_of_files()
+            raise
+        return True
+
+    def _wake_short_of_files(self) -> None:
+        while self._short_of_files:
+            turn = self._short_of_files.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
 
     async def _start_tls_connection(self, underlying_transport: asyncio.Transport, *args: Any, **kwargs: Any) -> Any:
         """Forgets the plain connection to a proxy when TLS starts through it: its end is never reported."""
@@ -208,18 +270,26 @@ class Connector(aiohttp.TCPConnector):
             raise
 
     async def _wait_for_turn(self, key: Any, traces: Any) -> None:
+        await self._patiently(super()._wait_for_available_connection(key, traces))
+
+    async def _patiently(self, wait: Awaitable[None]) -> None:
+        """Waits for another request, at most as long as some connection is active.
+
+        Raises:
+            NoConnectionFree: all were inactive for too long.
+        """
         if self._patience is None:
-            await super()._wait_for_available_connection(key, traces)
+            await wait
             return
         try:
             async with asyncio.timeout(None) as scope:
                 watch = _Watch(self, self._patience, scope)
                 try:
-                    await super()._wait_for_available_connection(key, traces)
+                    await wait
                 finally:
                     watch.stop()
         except TimeoutError:
-            raise NoConnectionFree(self.limit) from None
+            raise NoConnectionFree(self.limit or len(self._acquired)) from None
 
 
 class _Watch:

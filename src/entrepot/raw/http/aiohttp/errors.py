@@ -8,6 +8,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
 from entrepot.errors import Error, Timeout
+from entrepot.raw.few_files import with_file_limit
 from entrepot.raw.http import failures
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.raw.http.wire.framing import MalformedResponse
@@ -70,7 +71,7 @@ def translated(error: BaseException) -> Error:
     failure = next(failure for foreign, failure in _FAILURES if isinstance(error, foreign))
     if failure is failures.TLS_FAILED and isinstance(cause := getattr(error, "os_error", error), ssl.SSLError):
         failure = failures.of_tls(cause)
-    return failure.error("" if failure is failures.ONLY_TLS else _reason(error))
+    return with_file_limit(failure.error("" if failure is failures.ONLY_TLS else _reason(error)), error)
 
 
 def translated_in_content(error: BaseException) -> Error:

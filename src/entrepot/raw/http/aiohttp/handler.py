@@ -140,6 +140,11 @@ class Handler(ResponseHandler):
         return self._socket.is_open()
 
     @property
+    def is_closing(self) -> bool:
+        """Whether the connection has ended, also if the event loop still has its socket."""
+        return self._wire.is_closing()
+
+    @property
     def is_refused(self) -> bool:
         """Whether there is a response and it is not a success, so that the rest of the content is not sent."""
         return self.status is not None and not 200 <= self.status < 300

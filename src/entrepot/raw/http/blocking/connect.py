@@ -253,7 +253,7 @@ def _looked_up(host: str, port: int) -> list[_Place]:
     except UnicodeError:  # of a name that cannot be encoded for a resolver
         raise HOST_UNUSABLE.error() from None
     except OSError as error:
-        raise NAME_UNKNOWN.error(reason_of(error)) from None
+        raise of_system(error, NAME_UNKNOWN) from None
     return list(_in_turns(found))
 
 

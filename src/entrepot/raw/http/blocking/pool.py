@@ -4,7 +4,8 @@ Theory of operation. A request takes a *turn*: at most `limits.in_use` of them a
 connection of its origin that was used last, or makes one, and gives back both together. If no turn is free it waits in
 line, so that later requests do not overtake earlier ones. A turn that is given back wakes the first in line, who takes
 it itself. The wait is bounded not by its length but by inactivity of the whole pool (`note_use`): with many in line
-each turn comes late, but it comes.
+each turn comes late, but it comes. Where the process can open no further file, there are as many turns as connections
+(`shrink`), until nobody waits in line.
 
 Ctrl-C can end the main thread after any call, also between two statements here. So a turn is an object, and its
 connection belongs to it from the moment it exists. The identities of the turns that are out are one set, which one call
@@ -107,7 +108,7 @@ class Pool:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._most = sys.maxsize if limits.in_use is None else limits.in_use
+        self._most_turns = sys.maxsize if limits.in_use is None else limits.in_use
         self._most_idle = sys.maxsize if limits.idle is None else limits.idle
         self._idle_seconds = limits.idle_seconds
         self.generation = 0
@@ -116,6 +117,7 @@ class Pool:
 
     def _reset(self) -> None:
         self._lock = threading.RLock()
+        self._most = self._most_turns
         self._out = set[int]()
         self._line: deque[SimpleQueue[None]] = deque()
         self._idle: dict[Key, list[Turn]] = {}
@@ -185,8 +187,7 @@ class Pool:
                 self._out.discard(id(turn))
                 turn.pool = None
                 kept.append(turn)
-                if self._line:
-                    self._wake_first()
+                self._wake_first()
             if now - self._swept_at >= self._idle_seconds:
                 expired = self._expired(now)
         if turn.pool is not None:
@@ -202,9 +203,28 @@ class Pool:
             turn.pool = None
             self._wake_first()
 
+    def shrink(self, turn: Turn) -> bool:
+        """Ends a turn for whose connection there is no file. Idle connections are closed for it.
+
+        Returns False, and leaves the turn, if there are none and no other turn is out: waiting would have no end.
+        """
+        with self._lock:
+            idle, self._idle = [turn for kept in self._idle.values() for turn in kept], {}
+            if not idle and len(self._out) == 1:
+                return False
+            self._out.discard(id(turn))
+            turn.pool = None
+            if not idle:
+                self._most = len(self._out)
+        for kept in idle:
+            kept.close()
+        return True
+
     def _wake_first(self) -> None:
         if self._line:
             self._line[0].put(None)
+        else:
+            self._most = self._most_turns
 
     def note_use(self) -> None:
         """Records activity on a connection, so that those in line keep waiting."""

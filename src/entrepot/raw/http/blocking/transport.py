@@ -5,6 +5,7 @@ from functools import partial
 from time import monotonic
 from typing import Final, NamedTuple
 
+from entrepot.raw.few_files import is_of_too_many_files
 from entrepot.raw.http.arrived_body import ArrivedBody
 from entrepot.raw.http.configured import ConfiguredTransport
 from entrepot.raw.http.dead_connections import REPEATABLE, is_given_up_early
@@ -76,8 +77,7 @@ class BlockingTransport(ConfiguredTransport):
             Error: all else.
         """
         timeouts = self._timeouts.of_request(request)
-        turn = self._pool.take(destination.key, is_new=is_new)
-        connection = turn.connection or self._connected(turn, destination.origin, timeouts.connect)
+        turn, connection = self._connection(destination, timeouts.connect, is_new=is_new)
         call = Call(connection, timeouts.idle, has_content=request.method != "HEAD")
         started = monotonic()
         try:
@@ -103,13 +103,20 @@ class BlockingTransport(ConfiguredTransport):
         self._pool.note_use()
         return BlockingBody(call, turn)
 
+    def _connection(self, destination: _Destination, seconds: float | None, *, is_new: bool) -> tuple[Turn, Connection]:
+        """A turn and its connection. With too many open files, the request waits for another one's."""
+        while True:
+            turn = self._pool.take(destination.key, is_new=is_new)
+            try:
+                return turn, turn.connection or self._connected(turn, destination.origin, seconds)
+            except BaseException as error:
+                if not (is_of_too_many_files(error) and self._pool.shrink(turn)):
+                    turn.give_back(may_keep=False)
+                    raise
+
     def _connected(self, turn: Turn, origin: Origin, seconds: float | None) -> Connection:
         generation = self._pool.generation  # of the start: the transport may be closed meanwhile
-        try:
-            connection = Connecting(origin, self._tls.context, seconds, turn).connect()
-        except BaseException:
-            turn.give_back(may_keep=False)
-            raise
+        connection = Connecting(origin, self._tls.context, seconds, turn).connect()
         connection.generation = generation
         return connection
 

@@ -123,7 +123,7 @@ class Dialer:
             addresses = await self._names.addresses(server.host, port)
         except OSError as error:
             failure = failures.NAME_UNKNOWN if refused is failures.NO_CONNECTION else refused
-            raise failure.error(reason_of(error)) from None
+            raise failures.of_system(error, failure) from None
         try:
             return await connected_socket(self._loop, addresses)
         except OSError as error:

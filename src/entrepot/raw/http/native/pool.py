@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Final
 
 from entrepot.errors import Error
+from entrepot.raw.few_files import is_of_too_many_files
 from entrepot.raw.http import failures
 from entrepot.raw.http.arrived_body import ArrivedBody
 from entrepot.raw.http.configured import Limits, Timeouts
@@ -187,7 +188,7 @@ class Pool:
             try:
                 return kept or await self._connect(origin, connect_timeout)
             except BaseException as error:
-                if not (failures.is_of_too_many_files(error) and self._slots.shrink()):
+                if not (is_of_too_many_files(error) and self._slots.shrink()):
                     self._slots.free()
                     raise
         raise failures.CONNECTIONS_CLOSED.error()
@@ -229,7 +230,7 @@ class Pool:
         try:
             return await self._dialer.connect(origin, make, timeout)
         except Error as error:
-            if not failures.is_of_too_many_files(error) or not await self._close_unused():
+            if not is_of_too_many_files(error) or not await self._close_unused():
                 raise
         return await self._dialer.connect(origin, make, timeout)
 
