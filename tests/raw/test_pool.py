@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import pytest
 
 from entrepot import Timeout, Unexpected
+from entrepot.raw.few_files import with_file_limit
 from entrepot.raw.pool import Pool
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 
@@ -263,4 +265,77 @@ async def test_a_session_that_is_taken_while_another_idle_one_closes_stays_open(
         taken.set()
         await asyncio.sleep(0.01)
         assert session.is_usable
+    await pool.close()
+
+
+class FewFiles(Server):
+    """Makes at most so many sessions at a time: the process can open no further file."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+        self.refusals = 0
+
+    async def connect(self) -> Session:
+        await asyncio.sleep(0)
+        if self.open >= self.most:
+            self.refusals += 1
+            raise with_file_limit(Unexpected("no session", is_temporary=True), OSError(errno.EMFILE, "too many"))
+        self.made.append(Session())
+        return self.made[-1]
+
+
+async def use(pool: Pool[Session]) -> None:
+    async with await pool.take():
+        await asyncio.sleep(0)
+
+
+async def test_callers_without_a_file_wait_for_the_sessions_that_there_are() -> None:
+    server = FewFiles(3)
+    pool, _ = pool_of(server, limit=20)
+    await asyncio.gather(*(use(pool) for _ in range(50)))
+    assert len(pool) == 3
+    assert 0 < server.refusals <= 20
+    server.most = 20
+    leases = [await pool.take() for _ in range(20)]
+    assert len(pool) == 20
+    for lease in leases:
+        await lease.give_back()
+    await pool.close()
+
+
+async def test_a_session_that_many_use_is_awaited_too() -> None:
+    server = FewFiles(1)
+    pool, _ = pool_of(server, limit=4, users=3)
+    await asyncio.gather(*(use(pool) for _ in range(20)))
+    assert len(pool) == 1
+    await pool.close()
+
+
+async def test_without_any_file_all_callers_fail_and_none_waits() -> None:
+    server = FewFiles(0)
+    pool, _ = pool_of(server, limit=5)
+    failures = await asyncio.gather(*(pool.take() for _ in range(20)), return_exceptions=True)
+    assert all(isinstance(failure, Unexpected) and failure.errno == errno.EMFILE for failure in failures)
+    server.most = 5
+    await asyncio.gather(*(use(pool) for _ in range(20)))
+    assert len(pool) == 5
+    await pool.close()
+
+
+async def test_a_cancelled_wait_for_a_file_leaves_its_place_to_the_next() -> None:
+    server = FewFiles(1)
+    pool, _ = pool_of(server, limit=3)
+    lease = await pool.take()
+    second, third = (asyncio.ensure_future(pool.take()) for _ in range(2))
+    while server.refusals < 2:
+        await asyncio.sleep(0)
+    second.cancel()
+    await lease.give_back()
+    await (await third).give_back()
+    server.most = 3
+    leases = [await pool.take() for _ in range(3)]
+    assert len(pool) == 3
+    for lease in leases:
+        await lease.give_back()
     await pool.close()

@@ -6,7 +6,8 @@ whose requests carry identifiers. A caller without a slot waits in line. The wai
 not by its length but by inactivity of the whole pool: for `patience` seconds no session was given back and no body read
 or written (`note_use`). With a slot it gets the
 session that was used last among those with room, or connects another one; of a session that many may use, one caller at
-a time connects, so that callers who arrive together share it.
+a time connects, so that callers who arrive together share it. Where the process can open no further file, the caller
+waits in line once more and leaves its slot out (`_shrink`): the slots are as many as the sessions, until nobody waits.
 
 Only the session knows whether the server and the client agree on what comes next. It says so by `is_usable`, without
 I/O: a protocol without identifiers is not usable between a command and its response. So a call that failed or was
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from entrepot.errors import Timeout
 
+from .few_files import is_of_too_many_files
 from .in_line import waiting_in_line
 from .logging_in import logging_in
 from .runtime import Local, Runtime, Window
@@ -187,6 +189,7 @@ class Pool(Generic[S]):
         self._held: list[_Held[S]] = []
         self._lost: list[_Held[S]] = []
         self._uses = 0
+        self._taken = self._waiting = self._left_out = 0
         self._reaper: Window[Any] = runtime.window(1)
 
     def __len__(self) -> int:
@@ -201,14 +204,17 @@ class Pool(Generic[S]):
             Error: the server cannot be reached, or refuses the login.
         """
         await self._take_lost()
-        await self._take_slot()
-        try:
-            held = await self._kept() or await self._connected()
-        except BaseException:
-            await self._free_slot()
-            raise
-        held.users += 1
-        return Lease(self, held)
+        while True:
+            await self._take_slot()
+            try:
+                held = await self._kept() or await self._connected()
+            except BaseException as error:
+                if not (is_of_too_many_files(error) and self._shrink()):
+                    await self._free_slot()
+                    raise
+            else:
+                held.users += 1
+                return Lease(self, held)
 
     async def take_back(self, held: _Held[S]) -> None:
         """Ends a use of a session. It is kept if it is usable."""
@@ -246,6 +252,14 @@ class Pool(Generic[S]):
             await self._end_use(self._lost.pop())
 
     async def _take_slot(self) -> None:
+        self._waiting += 1
+        try:
+            await self._wait_for_slot()
+        finally:
+            self._waiting -= 1
+        self._taken += 1
+
+    async def _wait_for_slot(self) -> None:
         while True:
             uses = self._uses
             try:
@@ -261,6 +275,14 @@ class Pool(Generic[S]):
             " close readers and writers"
         )
 
+    def _shrink(self) -> bool:
+        """Leaves out a slot for whose session there is no file. Returns False if it is the only one in use."""
+        if self._taken == 1:
+            return False
+        self._taken -= 1
+        self._left_out += 1
+        return True
+
     async def _end_use(self, held: _Held[S]) -> None:
         self.note_use()
         held.users -= 1
@@ -270,7 +292,11 @@ class Pool(Generic[S]):
             await self._drop(held)
 
     async def _free_slot(self) -> None:
+        self._taken -= 1
         await self._slots.__aexit__(None, None, None)
+        while self._left_out and not self._waiting:
+            self._left_out -= 1
+            await self._slots.__aexit__(None, None, None)
 
     async def _kept(self) -> _Held[S] | None:
         """The session with room that was used last and works, if there is one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import pickle
 from dataclasses import replace
@@ -25,6 +26,7 @@ from entrepot.services import Ftp
 from entrepot.services.ftp.behavior import TARGETS
 from entrepot.testing import FtpServer
 from tests.behavior.targets import new_root
+from tests.few_files import few_files
 
 TEMPORARY = ".entrepot-0123456789abcdef.tmp"
 
@@ -167,3 +169,23 @@ def test_each_event_loop_and_pickled_operators_connect_by_themselves(config: Ftp
     assert asyncio.run(call(op)) == asyncio.run(call(op)) == b"content"
     assert asyncio.run(call(pickle.loads(pickle.dumps(op)))) == b"content"
     assert op.blocking().read("file") == b"content"
+
+
+async def test_transfers_wait_for_the_sessions_that_there_are_files_for(config: Ftp) -> None:
+    """Each session has a file in reserve for its data connection; else all would connect, and none could transfer."""
+    async with Operator(config, resilient=False) as op:
+        await op.write("first", b"1")
+        with few_files(9):
+            await asyncio.gather(*(op.write(str(number), b"content") for number in range(40)))
+            assert await asyncio.gather(*(op.read(str(number)) for number in range(40))) == [b"content"] * 40
+
+
+async def test_without_any_file_the_error_says_so(config: Ftp) -> None:
+    op = Operator(config, resilient=False)
+    await op.exists("first")
+    await op.close()
+    with few_files(0), pytest.raises(Unexpected, match="Too many open files") as failed:
+        await op.read("first")
+    assert (failed.value.errno, failed.value.is_temporary) == (errno.EMFILE, True)
+    assert "ulimit -n" in str(failed.value)
+    await op.close()

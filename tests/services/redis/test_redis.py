@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import multiprocessing
 import os
 import pickle
@@ -39,6 +40,7 @@ from entrepot.services.redis.session import LARGE, Command, RedisSession, packed
 from entrepot.testing import FaultProxy, RedisServer, valkey
 from tests.behavior.targets import new_root
 from tests.certificates import write_certificates
+from tests.few_files import few_files
 
 
 @pytest.fixture
@@ -564,3 +566,16 @@ async def test_without_the_package_the_extra_is_named(monkeypatch: pytest.Monkey
 )
 def test_an_address_begins_with_the_database(address: str, parts: tuple[str, str]) -> None:
     assert Redis.split_location(address) == parts
+
+
+async def test_calls_wait_for_the_connections_that_there_are_files_for(valkey_server: RedisServer) -> None:
+    op = Operator(Redis(valkey_server.endpoint, root=new_root()), resilient=False)
+    await op.write("a", b"1")
+    with few_files(4):
+        assert await asyncio.gather(*(op.read("a") for _ in range(60))) == [b"1"] * 60
+    await op.close()
+    with few_files(0), pytest.raises(Unexpected) as failed:
+        await op.read("a")
+    assert (failed.value.errno, failed.value.is_temporary) == (errno.EMFILE, True)
+    assert "ulimit -n" in str(failed.value)
+    await op.close()

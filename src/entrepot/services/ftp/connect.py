@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import aioftp
 
 from entrepot.errors import ConfigInvalid, Error, PermissionDenied, Timeout, Unexpected
+from entrepot.raw.few_files import with_file_limit
 
 from .replies import Reply
 from .session import FtpSession
@@ -46,6 +47,7 @@ async def _opened(session: FtpSession, client: aioftp.Client, config: Ftp, conte
     if context is not None:
         await _secure(session, client, config, context)
     await _log_in(session, config)
+    session.reserve()
     await session.ask("TYPE", "I")
     session.features = _features(await session.command("FEAT"))
     if "UTF8" in session.features:
@@ -95,4 +97,5 @@ def _unreachable(error: OSError, config: Ftp) -> Error:
     if isinstance(error, TimeoutError):
         return Timeout(f"the host {config.host} did not answer in time")
     reason = error.strerror or type(error).__name__
-    return Unexpected(f"the host {config.host} cannot be reached: {reason}", is_temporary=True)
+    unreachable = Unexpected(f"the host {config.host} cannot be reached: {reason}", is_temporary=True)
+    return with_file_limit(unreachable, error)

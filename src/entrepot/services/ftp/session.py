@@ -4,17 +4,23 @@ Theory of operation. A session is busy from the moment it sends a command until 
 transfer until the reply after it. A call that fails or is cancelled in between leaves it busy, so that the pool throws
 it away: nobody could say which reply belongs to the next command.
 
+A session keeps a descriptor in reserve (`reserve`), which it closes just before it opens a data connection. Otherwise
+the sessions of a pool could use up all files of the process, and none of them could transfer anything.
+
 Transfers are of bytes: whoever connects says so once (TYPE I). Names are sent in UTF-8. `aioftp` is given text of
 bytes, each a character of Latin-1, so that no reply can break it, whatever its encoding.
 """
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import aioftp
 
 from entrepot.errors import Error, Timeout, Unexpected
+from entrepot.raw.few_files import with_file_limit
 from entrepot.raw.pool import has_unread
 from entrepot.raw.runtime.cut_off import cut_off
 
@@ -56,6 +62,7 @@ class FtpSession:
         self._is_closed = False
         self._data: Any = None
         self._passive = "EPSV"
+        self._reserve: socket.socket | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -64,7 +71,8 @@ class FtpSession:
 
     @property
     def is_usable(self) -> bool:
-        return not (self._is_busy or self._is_closed or has_unread(self._client.stream.reader))
+        is_ready = self._reserve is not None and not self._is_busy and not self._is_closed
+        return is_ready and not has_unread(self._client.stream.reader)
 
     @property
     def is_doubtful(self) -> bool:
@@ -81,6 +89,7 @@ class FtpSession:
         if self._data is not None:
             cut_off(self._data.transport)
         self._is_closed = True
+        self._use_reserve()
         try:
             control = self._client.stream
         except ConnectionError:  # it did not get as far as a connection
@@ -89,6 +98,19 @@ class FtpSession:
 
     async def wait_closed(self) -> None:
         await self._runtime.sleep(0)
+
+    def reserve(self) -> None:
+        """Keeps a descriptor for the next data connection. Without one the session is not usable.
+
+        Raises:
+            OSError: there are too many open files.
+        """
+        self._reserve = self._reserve or socket.socket()
+
+    def _use_reserve(self) -> None:
+        if self._reserve is not None:
+            self._reserve.close()
+            self._reserve = None
 
     async def command(self, name: str, argument: str = "", *, secret: bool = False) -> Reply:
         """Sends a command and returns the reply, whatever its code.
@@ -145,6 +167,7 @@ class FtpSession:
             self._is_busy = True
         except BaseException:
             cut_off(writer.transport)
+            self._reserve_again()
             raise
         return Transfer(self, reader, writer)
 
@@ -154,7 +177,14 @@ class FtpSession:
 
     async def end_transfer(self) -> Reply:
         """Waits for the reply after a transfer."""
-        return await self._exchange(None)
+        reply = await self._exchange(None)
+        self._reserve_again()
+        return reply
+
+    def _reserve_again(self) -> None:
+        if not self._is_closed:
+            with suppress(OSError):  # then the session is thrown away
+                self.reserve()
 
     async def _data_connection(self) -> Any:
         """Opens a data connection, for which a server without EPSV is asked by PASV from then on."""
@@ -170,6 +200,7 @@ class FtpSession:
     async def _connected(self, line: str) -> Any:
         """A connection to the port in a reply. `get_passive_connection` of aioftp would send TYPE each time."""
         is_extended = self._passive == "EPSV"
+        self._use_reserve()
         _, port = (self._client.parse_epsv_response if is_extended else self._client.parse_pasv_response)(line)
         return await self._client._open_connection(self._client.server_host, port)  # noqa: SLF001 - it has TLS
 
@@ -197,7 +228,8 @@ class FtpSession:
                 raise
             self._is_closed = True
             reason = getattr(error, "strerror", None) or type(error).__name__
-            raise Unexpected(f"the connection was lost: {reason}", is_temporary=True) from error
+            lost = Unexpected(f"the connection was lost: {reason}", is_temporary=True)
+            raise with_file_limit(lost, error) from error
 
 
 class Transfer:

@@ -21,6 +21,7 @@ from entrepot.errors import (
     Timeout,
     Unexpected,
 )
+from entrepot.raw.few_files import with_file_limit
 
 NO_TABLE: Final = "42P01"
 NO_SCHEMA: Final = "3F000"
@@ -80,7 +81,8 @@ def translated() -> Iterator[None]:
     except ssl.SSLCertVerificationError as error:
         raise Unexpected("the certificate of the server is not trusted") from error
     except OSError as error:
-        raise Unexpected("the server cannot be reached, or the connection broke", is_temporary=True) from error
+        broken = Unexpected("the server cannot be reached, or the connection broke", is_temporary=True)
+        raise with_file_limit(broken, error) from error
     except asyncpg.InternalClientError as error:
         raise Unexpected("the response is not one of PostgreSQL: the host is another server") from error
     except asyncpg.InterfaceError as error:

@@ -19,6 +19,7 @@ from entrepot.errors import (
     Unexpected,
     Unsupported,
 )
+from entrepot.raw.few_files import with_file_limit
 
 _KINDS: Final[list[tuple[type[Exception], type[Error], str, bool]]] = [
     (theirs.TimeoutError, Timeout, "the server did not answer in time", True),
@@ -55,13 +56,13 @@ def translated() -> Iterator[None]:
     try:
         yield
     except theirs.RedisError as error:
-        raise meaning_of(error) from error
+        raise with_file_limit(meaning_of(error), error) from error
     except Error:
         raise
     except TimeoutError as error:
         raise Timeout("the server did not answer in time") from error
     except OSError as error:
-        raise Unexpected("the connection to the server broke", is_temporary=True) from error
+        raise with_file_limit(Unexpected("the connection to the server broke", is_temporary=True), error) from error
     except (ValueError, RecursionError) as error:  # of the parser of redis-py
         raise no_redis() from error
 

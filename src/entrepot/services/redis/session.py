@@ -188,19 +188,19 @@ async def connect(runtime: Runtime, config: Redis, tls: Tls) -> RedisSession:
     runtime.timeout(None)  # refuses a call outside of a task, which redis-py cannot make
     if not tls.is_ready:
         await tls.prepare()
-    connection = _kind(config.address)(
-        db=config.db,
-        username=config.username,
-        password=config.password,
-        socket_connect_timeout=config.connect_timeout,
-        socket_timeout=config.idle_timeout,
-        socket_read_size=READ_SIZE,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        **_place(config.address),
-        **(_tls(config) if config.address.is_tls else {}),
-    )
     with translated():
+        connection = _kind(config.address)(  # which reads a file, for its own version
+            db=config.db,
+            username=config.username,
+            password=config.password,
+            socket_connect_timeout=config.connect_timeout,
+            socket_timeout=config.idle_timeout,
+            socket_read_size=READ_SIZE,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            **_place(config.address),
+            **(_tls(config) if config.address.is_tls else {}),
+        )
         await connection.connect()
     connection.socket_timeout = None  # which would be a timer for each response: `exchange` has one for all
     return RedisSession(runtime, connection, config.idle_timeout)

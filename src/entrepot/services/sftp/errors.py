@@ -21,6 +21,7 @@ from entrepot.errors import (
     Unexpected,
     Unsupported,
 )
+from entrepot.raw.few_files import with_file_limit
 
 
 class UnexplainedFailure(Unexpected):
@@ -71,7 +72,8 @@ def of_connection(error: Exception, host: str) -> Error:
             return made(message.format(host=host))
     if isinstance(error, asyncssh.ChannelOpenError):
         return Unexpected(f"the host {host} refuses a session of SFTP", is_temporary=True)
-    return Unexpected(f"the host {host} cannot be reached: {_reason(error)}", is_temporary=True)
+    unreachable = Unexpected(f"the host {host} cannot be reached: {_reason(error)}", is_temporary=True)
+    return with_file_limit(unreachable, error)
 
 
 def of_options(error: Exception, host: str) -> Error:
