@@ -35,6 +35,7 @@ from entrepot.blocking import BlockingOperator
 from entrepot.layers import ReadOnlyLayer
 from entrepot.services import Sqlite
 from entrepot.services.sqlite import accessor
+from tests.few_files import few_files
 
 CREATE = "CREATE TABLE objects (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL)"
 
@@ -250,6 +251,17 @@ async def test_a_writer_waits_for_another_and_gives_up(path: str) -> None:
         other.execute("COMMIT")
     await writing
     assert await hasty.read("a") == b"3"
+
+
+def test_too_many_open_files_are_no_lack_of_permission(path: str) -> None:
+    op = Operator(Sqlite(path)).blocking()
+    op.write("a", b"1")
+    op.close()
+    with few_files(1), pytest.raises(Unexpected, match="EMFILE") as failed:
+        op.read("a")
+    assert failed.value.is_temporary
+    assert op.read("a") == b"1"
+    op.close()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to every file")

@@ -27,7 +27,8 @@ from entrepot.errors import (
     StorageFull,
     Unexpected,
 )
-from entrepot.raw.os_errors import translate_os_errors
+from entrepot.raw.few_files import is_of_too_many_files
+from entrepot.raw.os_errors import meaning_of, translate_os_errors
 from entrepot.raw.runtime.leak import leak
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ _MEANINGS: Final[dict[int, tuple[type[Error], str]]] = {
     sqlite3.SQLITE_LOCKED: (Unexpected, "another connection has the lock of the table"),
 }
 _TEMPORARY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_FILES: Final = (os.devnull,) * 3
+"""As many files as a connection opens: the database, its log, and the index of that."""
 _PAUSE_SECONDS: Final = 0.005
 _PRIMARY: Final = 0xFF
 """The bits of an error code without its extension."""
@@ -257,10 +260,25 @@ def _meaning_of(error: sqlite3.Error) -> Exception:
     if message.startswith(("no such column", "table ", "ON CONFLICT")):
         return _invalid("the table lacks a column of the configuration, or its column of keys is not unique")
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    if code == sqlite3.SQLITE_CANTOPEN and (cause := _lack_of_files()) is not None:
+        return meaning_of(cause)
     kind, meaning = _MEANINGS.get(
         code, (Unexpected, f"SQLite failed ({getattr(error, 'sqlite_errorname', 'no code')})")
     )
     return kind(meaning, is_temporary=True) if code in _TEMPORARY else kind(meaning)
+
+
+def _lack_of_files() -> OSError | None:
+    """The error of the system if it lets the process open no further files, for which SQLite does not say more."""
+    opened = list[int]()
+    try:
+        opened += map(os.open, _FILES, (os.O_RDONLY,) * len(_FILES))
+    except OSError as error:
+        return error if is_of_too_many_files(error) else None
+    finally:
+        for number in opened:
+            os.close(number)
+    return None
 
 
 def _invalid(message: str) -> ConfigInvalid:
