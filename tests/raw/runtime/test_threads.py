@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from entrepot.errors import Unexpected
 from entrepot.raw.runtime import threads as hops
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 
@@ -234,6 +235,27 @@ async def test_an_executor_that_was_shut_down_refuses_the_call():
     for _ in range(2):
         with pytest.raises(RuntimeError, match="shutdown"):
             await runtime.blocking(len, "abc")
+
+
+async def test_a_system_without_threads_is_a_temporary_error_and_its_job_makes_no_later_call(monkeypatch):
+    executor = ThreadPoolExecutor(2)
+    asyncio.get_running_loop().set_default_executor(executor)
+
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(Unexpected, match="no more threads") as raised:
+            await runtime.blocking(str)
+    assert raised.value.is_temporary
+    refused = executor._work_queue.get_nowait()  # noqa: SLF001 - as the next thread takes it
+    waiting = hops._of_loops[asyncio.get_running_loop()]._waiting  # noqa: SLF001
+    waiting.append((asyncio.get_running_loop().create_future(), str, ()))
+    refused.run()
+    assert len(waiting) == 1
+    waiting.clear()
+    assert await runtime.blocking(str, 1) == "1"
 
 
 async def test_calls_that_wait_when_their_executor_is_shut_down_are_refused_or_made(gate):

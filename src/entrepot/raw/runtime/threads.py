@@ -15,6 +15,9 @@ follows, and hands over all results. It does so after it has seen that no call w
 call, and the results of all others are there. So no look is needed until the next call, and a loop without thread
 calls, or with one at a time, has no timer of ours.
 
+An executor that can start no thread refuses a job, and yet keeps it for the next thread. By then nobody waits for the
+end of that job, so it makes no call (`is_refused`).
+
 `_waiting` and `_made` are deques that both the loop and the threads use; their operations are atomic, so there is no
 lock. A job's note is written by its thread. All other state belongs to the loop's thread. A call that is cancelled
 before a thread starts it is not made; a started call runs to its end, and its result is dropped. Calls that may take
@@ -33,6 +36,8 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeAlias, TypeVar, TypeVarTuple
 from weakref import WeakKeyDictionary
+
+from entrepot.errors import Unexpected
 
 from .leak import leak
 from .loop_local import used_loops
@@ -57,12 +62,14 @@ class _Job:
     """A job of the executor.
 
     Attributes:
+        is_refused: whether the executor has refused it.
         moved_at: when its last call ended, by `monotonic`; before that, when it started.
     """
 
-    __slots__ = ("moved_at",)
+    __slots__ = ("is_refused", "moved_at")
 
     def __init__(self) -> None:
+        self.is_refused = False
         self.moved_at = monotonic()
 
 
@@ -91,8 +98,10 @@ class ThreadCalls:
         if not self._jobs:
             try:
                 self._start(loop)
-            except BaseException:
+            except BaseException as error:
                 self._waiting.pop()
+                if _is_of_no_thread(error):
+                    raise _no_thread() from error
                 raise
         else:
             if len(self._waiting) == 1:  # else a look comes for those that waited already
@@ -107,11 +116,18 @@ class ThreadCalls:
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         job = _Job()
-        loop.run_in_executor(None, self._work, loop, job).add_done_callback(partial(self._end, job))
+        try:
+            started = loop.run_in_executor(None, self._work, loop, job)
+        except BaseException:
+            job.is_refused = True
+            raise
+        started.add_done_callback(partial(self._end, job))
         self._jobs.add(job)
 
     def _work(self, loop: asyncio.AbstractEventLoop, job: _Job) -> None:
         """Makes calls that wait, in a thread."""
+        if job.is_refused:
+            return
         handed_over = job.moved_at = monotonic()
         for _ in range(TURN):
             try:
@@ -178,11 +194,20 @@ class ThreadCalls:
             if not self._jobs:
                 self._refuse(error)
 
-    def _refuse(self, error: RuntimeError) -> None:
+    def _refuse(self, refusal: RuntimeError) -> None:
         while self._waiting:
             future, _, _ = self._waiting.popleft()
             if not future.done():
-                future.set_exception(error)
+                future.set_exception(_no_thread() if _is_of_no_thread(refusal) else refusal)
+
+
+def _is_of_no_thread(error: BaseException) -> bool:
+    return isinstance(error, RuntimeError) and str(error) == "can't start new thread"
+
+
+def _no_thread() -> Unexpected:
+    message = "the system lets the process start no more threads: end some, or allow more (ulimit -u)"
+    return Unexpected(message, is_temporary=True)
 
 
 def _outcome(call: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
