@@ -560,6 +560,36 @@ async def test_a_connection_without_a_next_request_is_closed(tmp_path, monkeypat
         await writer.wait_closed()
 
 
+async def test_connections_that_come_at_once_are_limited_too(tmp_path, monkeypatch):
+    from entrepot.cli.serving import server
+    from entrepot.cli.serving.site import Rules, Site
+
+    monkeypatch.setattr(server, "_MOST", 3)
+    site = Site(Operator(Fs(str(tmp_path))), Rules("title", Access(), 10), pytest.fail, {})
+    async with server.running(site, "127.0.0.1", 0) as port:
+        clients = [
+            socket.create_connection(("127.0.0.1", port)) for _ in range(20)
+        ]  # before the loop accepts the first
+        refused = 0
+        for client in clients:
+            client.setblocking(False)
+        while refused < 17:
+            await asyncio.sleep(0.01)
+            refused = sum(is_closed(client) for client in clients)
+        clients[0].sendall(b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await asyncio.get_running_loop().sock_recv(clients[0], 100)).startswith(b"HTTP/1.1 404 ")
+        assert sum(is_closed(client) for client in clients) == 17
+        for client in clients:
+            client.close()
+
+
+def is_closed(client: socket.socket) -> bool:
+    try:
+        return client.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+
+
 async def test_an_upload_that_is_sent_too_slowly_is_ended_and_leaves_nothing(tmp_path, monkeypatch):
     from entrepot.cli.serving import server
     from entrepot.cli.serving.site import Rules, Site

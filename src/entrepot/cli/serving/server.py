@@ -117,14 +117,20 @@ class _Acceptor:
         self._server = server
         self._silent = silent
         self._loop = loop
+        self._new = 0
         self._most = min(_MOST, getrlimit(RLIMIT_NOFILE)[0] // 3)
 
     def __call__(self) -> asyncio.Protocol:
-        if len(self._server.connections) >= self._most:
+        if len(self._server.connections) + self._new >= self._most:
             return _Refusing()
+        self._new += 1
+        self._loop.call_soon(self._loop.call_soon, self._forget_new)  # the server counts it one turn of the loop later
         protocol = self._server()
         self._silent[protocol] = self._loop.call_later(_PATIENCE, self._close_if_silent, protocol)
         return protocol
+
+    def _forget_new(self) -> None:
+        self._new -= 1
 
     def _close_if_silent(self, protocol: web.RequestHandler) -> None:
         if self._silent.pop(protocol, None) is not None:
