@@ -249,8 +249,8 @@ async def test_a_system_without_threads_is_a_temporary_error_and_its_job_makes_n
         with pytest.raises(Unexpected, match="no more threads") as raised:
             await runtime.blocking(str)
     assert raised.value.is_temporary
-    refused = executor._work_queue.get_nowait()  # noqa: SLF001 - as the next thread takes it
-    waiting = hops._of_loops[asyncio.get_running_loop()]._waiting  # noqa: SLF001
+    refused = executor._work_queue.get_nowait()
+    waiting = hops._of_loops[asyncio.get_running_loop()]._waiting
     waiting.append((asyncio.get_running_loop().create_future(), str, ()))
     refused.run()
     assert len(waiting) == 1
