@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import io
+import os
 import selectors
 import subprocess
 import sys
@@ -184,28 +185,90 @@ async def test_a_call_on_a_file_waits_for_the_one_whose_caller_has_gone(gate, pa
     assert order == ["first", "second"]
 
 
-async def test_a_started_call_runs_before_its_result_is_wanted_and_before_the_next_call(gate, path):
+def positions_read(seen, *gates, size=3):
+    """Reads pieces and notes their positions. Each waits for a gate at its end, as long as there are some."""
+    left = list(gates)
+
+    def read(raw, position):
+        seen.append(position)
+        if left:
+            assert left.pop(0).wait(10)
+        return os.pread(raw.fileno(), size, position)
+
+    return read
+
+
+async def test_a_started_read_runs_before_its_result_is_wanted_and_before_the_next_call(gate, path):
     file, order = (await runtime.open_file(lambda: (io.FileIO(path), None)))[0], []
-    started = file.start(lambda raw, n: (order.append("started"), gate.wait(10), raw.read(n))[-1], 3)
+    started = file.start(positions_read(order, gate), 1, 7)
     await until(lambda: order)
     waiting = asyncio.ensure_future(started.result())
     await asyncio.sleep(0)
     await cancelled(waiting)
     call = asyncio.ensure_future(file.run(lambda raw: order.append("call")))
     await asyncio.sleep(0.01)
-    assert order == ["started"]
+    assert order == [1]
     gate.set()
     await call
-    assert [await started.result(), await started.result()] == [b"con", b"con"]
-    assert order == ["started", "call"]
+    assert [await started.result(), await started.result()] == [b"ont", b"ont"]
+    assert order == [1, "call"]
+    assert started.is_over
     await file.close()
 
 
-async def test_the_error_of_a_started_call_is_its_result_and_else_dropped(path, caplog):
+async def test_a_started_read_goes_on_while_its_caller_waits_for_each_piece(gate, path):
+    file, seen, second = (await runtime.open_file(lambda: (io.FileIO(path), None)))[0], [], threading.Event()
+    started = file.start(positions_read(seen, gate, second), 0, 7)
+    waiting = asyncio.ensure_future(started.result())
+    await asyncio.sleep(0)
+    gate.set()
+    assert (await waiting, started.is_over) == (b"con", False)
+    await until(lambda: seen == [0, 3])
+    second.set()
+    await until(file._running.done)
+    assert (await started.result(), started.is_over, seen) == (b"ten", True, [0, 3])  # nobody waited for it
+    await file.close()
+
+
+async def test_a_started_read_ends_at_its_end(path):
+    file, seen = (await runtime.open_file(lambda: (io.FileIO(path), None)))[0], []
+    content = b""
+    while len(content) < 7:  # a caller that does not wait in time starts it again
+        started = file.start(positions_read(seen, size=2), len(content), 7)
+        while not started.is_over:
+            content += await started.result()
+    assert (content, seen) == (b"content", [0, 2, 4, 6])
+    await file.close()
+
+
+async def test_a_started_read_is_one_piece_ahead_of_a_loop_that_is_held_up(path):
+    file, seen = (await runtime.open_file(lambda: (io.FileIO(path), None)))[0], []
+    begin = threading.Event()
+    started = file.start(positions_read(seen, begin, size=1), 0, 7)
+    waiting = asyncio.ensure_future(started.result())
+    await asyncio.sleep(0)
+    begin.set()
+    while len(seen) < 2:
+        time.sleep(0.001)  # the loop is held up
+    time.sleep(0.02)
+    assert seen == [0, 1]
+    assert [await waiting, await started.result(), started.is_over] == [b"c", b"o", True]
+    await file.close()
+
+
+async def test_a_started_read_leaves_the_thread_to_others_after_its_turn(path, monkeypatch):
+    monkeypatch.setattr("entrepot.raw.runtime.asyncio.LONGEST_TURN", 0)
+    file, seen = (await runtime.open_file(lambda: (io.FileIO(path), None)))[0], []
+    started = file.start(positions_read(seen), 0, 7)
+    assert (await started.result(), started.is_over, seen) == (b"con", True, [0])
+    await file.close()
+
+
+async def test_the_error_of_a_started_read_is_its_result_and_else_dropped(path, caplog):
     file, _ = await runtime.open_file(lambda: (io.FileIO(path), None))
     with pytest.raises(ZeroDivisionError):
-        await file.start(lambda _: 1 / 0).result()
-    file.start(lambda _: 1 / 0)
+        await file.start(lambda _, position: 1 / position, 0, 7).result()
+    file.start(lambda _, position: 1 / position, 0, 7)
     assert await file.run(lambda raw: raw.read()) == b"content"
     await file.close()
     del file
@@ -213,11 +276,23 @@ async def test_the_error_of_a_started_call_is_its_result_and_else_dropped(path, 
     assert caplog.records == []
 
 
-def test_a_started_call_whose_loop_was_closed_has_no_result(gate, path):
+async def test_an_error_of_a_started_read_comes_after_the_pieces_before_it(gate, path):
+    file, _ = await runtime.open_file(lambda: (io.FileIO(path), None))
+    started = file.start(lambda _, position: gate.wait(10) and b"%d" % (1 // (1 - position)), 0, 7)
+    waiting = asyncio.ensure_future(started.result())
+    await asyncio.sleep(0)
+    gate.set()
+    assert (await waiting, started.is_over) == (b"1", False)
+    with pytest.raises(ZeroDivisionError):
+        await started.result()
+    await file.close()
+
+
+def test_a_started_read_whose_loop_was_closed_has_no_result(gate, path):
     async def start():
         asyncio.get_running_loop().set_default_executor(executor)
         file, _ = await runtime.open_file(lambda: (io.FileIO(path), None))
-        return file, file.start(lambda _: gate.wait(10))
+        return file, file.start(lambda raw, position: b"late"[gate.wait(10) :], 0, 7)
 
     async def go_on(file, started):
         assert await started.result() is None

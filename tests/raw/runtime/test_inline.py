@@ -136,8 +136,8 @@ def test_all_threads_share_one_local():
     assert len(set(found)) == 1
 
 
-def test_no_call_is_started_ahead(tmp_path):
+def test_nothing_is_read_ahead(tmp_path):
     (tmp_path / "file").write_bytes(b"content")
     file, _ = run(InlineRuntime().open_file(lambda: (io.FileIO(tmp_path / "file"), None)))
-    assert file.start(lambda raw: raw.read()) is None
+    assert file.start(lambda raw, position: raw.read(), 0, 7) is None
     run(file.close())

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
@@ -75,6 +76,26 @@ async def test_calls_that_come_together_share_a_job_and_each_gets_its_own_result
         results = await asyncio.gather(*(runtime.blocking(pow, 2, exponent) for exponent in range(2000)))
     assert results == [2**exponent for exponent in range(2000)]
     assert executor.jobs < 200
+
+
+async def test_a_job_leaves_the_thread_to_others_after_its_longest_turn(gate, monkeypatch):
+    monkeypatch.setattr(hops, "LONGEST_TURN", 0)
+    loop, order = asyncio.get_running_loop(), []
+    loop.set_default_executor(ThreadPoolExecutor(1))
+
+    def take_long():
+        gate.wait(30)
+        time.sleep(2 * hops.TOGETHER)
+        order.append("first")
+
+    calls = [asyncio.ensure_future(runtime.blocking(take_long))]
+    await asyncio.sleep(0)
+    calls.append(asyncio.ensure_future(runtime.blocking(order.append, "second")))
+    await asyncio.sleep(0)
+    calls.append(loop.run_in_executor(None, order.append, "another user"))
+    gate.set()
+    await asyncio.gather(*calls)
+    assert order == ["first", "another user", "second"]
 
 
 async def test_a_call_that_hangs_holds_up_neither_those_before_nor_those_behind_it(gate):

@@ -15,7 +15,7 @@ from . import base
 from .deadlines import Deadlines
 from .loop_local import LoopLocal
 from .running import is_running, now, of_another_loop, require_task, running_loop
-from .threads import in_thread, in_thread_for_long
+from .threads import LONGEST_TURN, in_thread, in_thread_for_long
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -137,10 +137,11 @@ class _File:
     async def run(self, call: Callable[[io.FileIO, *Args], T], *args: *Args) -> T:
         return await self._in_turn(self._call, call, *args)
 
-    def start(self, call: Callable[[io.FileIO, *Args], T], *args: *Args) -> "_Started[T]":
-        running = self._running = in_thread(self._use, self._call, call, *args)
-        running.add_done_callback(_retrieve)
-        return _Started(running)
+    def start(self, read: Callable[[io.FileIO, int], bytes], start: int, end: int) -> "_Started":
+        started = _Started(running_loop())
+        running = self._running = in_thread(self._use, self._call, started.read, read, start, end)
+        started.follow(running)
+        return started
 
     async def close(self) -> None:
         self._is_closed = True
@@ -182,18 +183,83 @@ class _File:
                 self._in_use.release()
 
 
-class _Started(base.Started[T]):
-    __slots__ = ("_running",)
+class _Started(base.Started):
+    """Pieces that a thread reads one after the other, as long as the caller waits for each of them.
 
-    def __init__(self, running: asyncio.Future[T]) -> None:
+    Theory of operation. Between two thread calls the thread waits for the loop and the loop for the thread, which takes
+    as long as reading a MiB. A caller that waits for a piece wants the one after it, too. So if the thread finds
+    it waiting at the end of a piece, it passes that on (`_pieces`), wakes the loop, and reads the next one meanwhile.
+    Else the piece is the result of the call (`_running`), and the caller starts another one. So the way of a piece
+    says whether the thread goes on, whatever the caller does at the same time.
+
+    At most two pieces are here, one of which is being read. A caller that was cancelled does not wait, so that the
+    thread ends with the piece that it is reading. All state but `_pieces` belongs to the loop's thread.
+    """
+
+    __slots__ = ("_is_awaited", "_loop", "_pieces", "_running", "_waiter", "is_over")
+
+    _running: asyncio.Future[bytes | None]
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._pieces: deque[bytes] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_awaited = False
+        self.is_over = False
+
+    def read(self, raw: io.FileIO, read: Callable[[io.FileIO, int], bytes], position: int, end: int) -> bytes | None:
+        """Reads pieces in a thread, and returns the last one. Blocks."""
+        turn_ends = time.monotonic() + LONGEST_TURN
+        while True:
+            piece = read(raw, position)
+            position += len(piece)
+            if position >= end or not self._wants_more() or time.monotonic() > turn_ends:
+                return piece
+            self._pieces.append(piece)
+            del piece  # the caller alone holds it now
+            try:
+                self._loop.call_soon_threadsafe(self._wake)
+            except RuntimeError:  # the loop is closed, and no task waits any more
+                return None
+
+    def follow(self, running: asyncio.Future[bytes | None]) -> None:
+        """Notes the thread call that `read` runs in."""
         self._running = running
+        running.add_done_callback(_retrieve)
+        running.add_done_callback(self._wake)
 
-    async def result(self) -> T | None:
-        if self._running.done():
+    async def result(self) -> bytes | None:
+        if self._is_here():
             await _turn()  # else a task whose results are always there would starve the others
-        else:
+        elif _is_foreign(self._running):
             await _ended(self._running)
+        else:
+            await self._arrival()
+        if self._pieces:
+            return self._pieces.popleft()
+        self.is_over = True
         return self._running.result() if self._running.done() else None
+
+    def _wants_more(self) -> bool:
+        """Whether the caller waits, and not for a piece that was passed on already."""
+        return self._is_awaited and not self._pieces
+
+    def _is_here(self) -> bool:
+        return bool(self._pieces) or self._running.done()
+
+    async def _arrival(self) -> None:
+        self._is_awaited = True
+        try:
+            while not self._is_here():
+                self._waiter = self._loop.create_future()
+                await self._waiter
+        finally:
+            self._is_awaited = False
+            self._waiter = None
+
+    def _wake(self, _ended: object = None) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class _Window(base.Window[T]):

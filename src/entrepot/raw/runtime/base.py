@@ -10,11 +10,14 @@ T_co = TypeVar("T_co", covariant=True)
 Args = TypeVarTuple("Args")
 
 
-class Started(Protocol[T_co]):
-    """A call on a file that was started before its result is wanted."""
+class Started(Protocol):
+    """Reads of a file that were started before their results are wanted."""
 
-    async def result(self) -> T_co | None:
-        """The result, once it is there. None if its event loop was closed before: then the call must be made again.
+    is_over: bool
+    """Whether no piece comes after the ones that were taken. Then the next one must be started."""
+
+    async def result(self) -> bytes | None:
+        """The next piece, once it is there. None if its event loop was closed before: then it must be read again.
 
         A caller that was cancelled may wait for it again.
         """
@@ -28,10 +31,18 @@ class File(Protocol):
         """Makes `call(file, *args)` where it does not block the event loop."""
         ...
 
-    def start(self, call: Callable[[io.FileIO, *Args], T], *args: *Args) -> Started[T] | None:
-        """Starts `call(file, *args)` ahead of its caller. No other call may run; `run` waits until this one has ended.
+    def start(self, read: Callable[[io.FileIO, int], bytes], start: int, end: int) -> Started | None:
+        """Starts to read the piece at a position ahead of its caller. While the caller waits for it, more may follow.
 
-        None where nothing can run ahead, because there is no event loop.
+        No other call may run; `run` waits until this one has ended.
+
+        Arguments:
+            read: called with the file and a position, returns the bytes there. It may block.
+            start: the position of the first piece.
+            end: the position where the last one ends.
+
+        Returns:
+            None where nothing can run ahead, because there is no event loop.
         """
         ...
 

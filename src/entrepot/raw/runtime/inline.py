@@ -189,7 +189,7 @@ class _File:
         time_left()
         return call(self._raw, *args)
 
-    def start(self, call: Callable[[io.FileIO, *Args], T], *args: *Args) -> None:
+    def start(self, read: Callable[[io.FileIO, int], bytes], start: int, end: int) -> None:
         return None
 
     async def close(self) -> None:

@@ -7,8 +7,8 @@ last ones by its end. That also keeps threads from contending when the calls are
 A long call must not delay the others. A job notes when a call ends, and is stuck if `PATIENCE` seconds have passed
 since then. A new call starts a job immediately if there is none or all are stuck. Otherwise it waits, and the loop
 looks at the jobs after `PATIENCE` seconds, and again while calls wait: it starts one more job if some job still moves,
-one for each waiting call if all are stuck. A job ends when no call waits, or after `TURN` calls, so that other users
-of the executor get the thread.
+one for each waiting call if all are stuck. A job ends when no call waits, after `TURN` calls, or after `LONGEST_TURN`
+seconds, so that other users of the executor get the thread.
 
 A job may get stuck in a call while it has results of earlier ones. That call was submitted while a job ran, so a look
 follows, and hands over all results. It does so after it has seen that no call waits: then each job makes its last
@@ -52,6 +52,8 @@ TOGETHER: Final = 0.0001
 """Seconds of work whose results are handed over together. Longer work is worth a wake-up of the loop."""
 TURN: Final = 256
 """Calls that one job makes. Then it lets others have the thread, who use the executor as well."""
+LONGEST_TURN: Final = 0.01
+"""Seconds after which a job, or a read of a file ahead, begins no other call, for the same reason."""
 THREADS: Final = 32
 """The most jobs at a time: as many as the default executor has threads, at most."""
 LONG_THREADS: Final = max(1, min(THREADS, (os.cpu_count() or 1) + 4) // 2)
@@ -128,7 +130,7 @@ class ThreadCalls:
         """Makes calls that wait, in a thread."""
         if job.is_refused:
             return
-        handed_over = job.moved_at = monotonic()
+        handed_over = job.moved_at = started = monotonic()
         for _ in range(TURN):
             try:
                 future, call, args = self._waiting.popleft()
@@ -142,6 +144,8 @@ class ThreadCalls:
                 handed_over = now
                 with suppress(RuntimeError):  # the loop is closed, and no task waits any more
                     loop.call_soon_threadsafe(self._hand_over)
+                if now - started > LONGEST_TURN:
+                    return
 
     def _end(self, job: _Job, ended: asyncio.Future[None]) -> None:
         self._jobs.remove(job)

@@ -651,7 +651,9 @@ class TestStream:
 
         asyncio.run(scenario())
 
-    async def test_one_piece_is_read_ahead_and_none_past_the_window(self, stream: Path, offsets: list[int]) -> None:
+    async def test_at_most_two_pieces_are_read_ahead_and_none_past_the_window(
+        self, stream: Path, offsets: list[int]
+    ) -> None:
         body = into_read_from_file(AsyncioRuntime(), Opening(stream), BytesRange(5, 5 + 9 * PIECE), RpRead())
         await body.read(PIECE)
         assert offsets == [5]
@@ -660,7 +662,7 @@ class TestStream:
             while len(offsets) < count:
                 await asyncio.sleep(0.001)
             await asyncio.get_running_loop().run_in_executor(None, len, "")
-            assert len(offsets) == count
+            assert len(offsets) <= count + 1
         assert [len(await body.read(PIECE)) for _ in range(6)] == [PIECE] * 5 + [0]
         await body.close()
         assert offsets == [5 + number * PIECE for number in range(9)]
@@ -698,7 +700,7 @@ class TestStream:
             for _ in range(20):
                 pieces.append(await body.read(PIECE))
         assert b"".join(pieces) == content[: len(pieces) * PIECE]
-        assert len(pieces) <= 4
+        assert len(pieces) <= 5  # two are ahead at most
         with pytest.raises(ConditionNotMatch):
             await body.read(PIECE)
         await body.close()

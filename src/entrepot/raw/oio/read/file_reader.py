@@ -212,7 +212,7 @@ class FileReader(Read):
         end = self._position + len(data)
         self._ahead.expect(end, wanted)
         if continues and end < content.size:
-            self._ahead.start(self._file, _read, content, end, wanted)
+            self._ahead.start(self._file, partial(_read_at, content, wanted), content.size)
         return self._cut(data, n)
 
     async def _read_now(self, file: "File", content: "_Content", n: int) -> bytes:
@@ -330,6 +330,10 @@ def _read(raw: io.FileIO, content: _Content, position: int, n: int) -> bytes:
     if not data:
         raise _shrank(content, position)
     return data
+
+
+def _read_at(content: _Content, n: int, raw: io.FileIO, position: int) -> bytes:
+    return _read(raw, content, position, n)
 
 
 def _read_into(raw: io.FileIO, content: _Content, position: int, buffer: memoryview) -> int:

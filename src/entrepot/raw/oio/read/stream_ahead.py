@@ -2,23 +2,22 @@
 
 A read that starts where the last one ended, and is as large, is one of a stream. While the caller uses its bytes, a
 thread reads the next ones. So a stream holds two pieces, the caller's and the next one. A read on demand needs no less:
-it receives a piece while the caller still has the one before. Large pieces are left out because they are kept until the
-caller goes on, and small ones because they come from the page cache without a thread.
+it receives a piece while the caller still has the one before. If the caller waits for the next piece, the thread goes
+on with the one after it, which is a third one until the caller has taken the next. Large pieces are left out because
+they are kept until the caller goes on, and small ones because they come from the page cache without a thread.
 
-Any other read drops the piece, and so do a seek and an error. A piece that was read ahead has passed the same checks as
-one that is read on demand.
+Any other read drops the pieces, and so do a seek and an error. A piece that was read ahead has passed the same checks
+as one that is read on demand.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeVarTuple
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import File, Started
-
-Args = TypeVarTuple("Args")
 
 SMALLEST: Final = 512 * 1024
 """The fewest bytes of a piece that is read ahead."""
@@ -27,12 +26,12 @@ LARGEST: Final = 4 * 1024 * 1024
 
 
 class StreamAhead:
-    """The next piece of a file whose reads are a stream."""
+    """The next pieces of a file whose reads are a stream."""
 
     __slots__ = ("_next", "_position", "_size")
 
     def __init__(self) -> None:
-        self._next: Started[bytes] | None = None
+        self._next: Started | None = None
         self._position = -1
         self._size = 0
 
@@ -56,20 +55,21 @@ class StreamAhead:
         except Exception:
             self.drop()
             raise
-        self.drop()
+        if self._next.is_over:
+            self.drop()
         return piece
 
-    def start(self, file: File, read: Callable[[io.FileIO, *Args], bytes], *args: *Args) -> None:
-        """Starts to read the next piece, if it has a suitable size.
+    def start(self, file: File, read: Callable[[io.FileIO, int], bytes], end: int) -> None:
+        """Starts to read the next piece, unless the thread does so already, if it has a suitable size.
 
         Arguments:
-            file: the open file, on which no call runs.
-            read: called with the file and `args`, returns the piece. It may block.
-            args: its further arguments.
+            file: the open file, on which no other call runs.
+            read: called with the file and a position, returns the piece there. It may block.
+            end: the position where the last piece ends.
         """
-        if SMALLEST <= self._size <= LARGEST:
-            self._next = file.start(read, *args)
+        if self._next is None and SMALLEST <= self._size <= LARGEST:
+            self._next = file.start(read, self._position, end)
 
     def drop(self) -> None:
-        """Drops the next piece. The file is in use until it was read."""
+        """Drops the next pieces. The file is in use until the thread has read its piece."""
         self._next = None
