@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
+from entrepot.raw.runtime.threads import PATIENCE
 from tests.strict import warnings_of
 
 runtime = AsyncioRuntime()
@@ -183,6 +184,48 @@ async def test_a_call_on_a_file_waits_for_the_one_whose_caller_has_gone(gate, pa
     await second
     await file.close()
     assert order == ["first", "second"]
+
+
+async def test_a_queue_makes_its_calls_in_turn_and_by_one_thread(gate):
+    queue, order = runtime.call_queue(), []
+    calls = [asyncio.ensure_future(queue.blocking(lambda: (order.append(1), gate.wait(10))))]
+    calls += [asyncio.ensure_future(queue.blocking(order.append, number)) for number in (2, 3)]
+    await until(lambda: order)
+    await asyncio.sleep(5 * PATIENCE)  # after which other calls would get a thread of their own
+    await cancelled(calls[1])
+    assert order == [1]
+    gate.set()
+    await asyncio.gather(calls[0], calls[2])
+    assert order == [1, 3]
+
+
+async def test_a_call_that_waits_in_a_queue_holds_no_thread(gate):
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    queue = runtime.call_queue()
+    calls = [asyncio.ensure_future(queue.blocking(gate.wait, 10)) for _ in range(3)]
+    async with asyncio.timeout(10):
+        assert await runtime.blocking(len, "abc") == 3
+    gate.set()
+    assert await asyncio.gather(*calls) == [True] * 3
+
+
+def test_a_queue_goes_on_on_the_next_loop_after_one_that_was_closed_during_a_call(gate):
+    async def start():
+        asyncio.get_running_loop().set_default_executor(executor)
+        asyncio.ensure_future(queue.blocking(gate.wait, 10)).add_done_callback(lambda _: None)
+        await asyncio.sleep(0.01)
+
+    queue = runtime.call_queue()
+    with ThreadPoolExecutor(1) as executor:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(start())
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop._default_executor = None  # closing the loop waits for no thread of it then
+        loop.close()
+        assert asyncio.run(queue.blocking(len, "abc")) == 3
+        gate.set()
 
 
 def positions_read(seen, *gates, size=3):

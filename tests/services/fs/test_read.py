@@ -550,6 +550,9 @@ class _CountingRuntime:
     async def try_nonblocking(self, attempt: Callable[..., object], *args: object) -> object:
         return await self._inner.try_nonblocking(attempt, *args)  # type: ignore[attr-defined]
 
+    def call_queue(self) -> object:
+        return self._inner.call_queue()  # type: ignore[attr-defined]
+
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, object]]) -> tuple[object, object]:
         self.calls.append("open_file")
         file, learned = await self._inner.open_file(opener)  # type: ignore[attr-defined]

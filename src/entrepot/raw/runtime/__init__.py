@@ -1,5 +1,5 @@
 """`Runtime`: threads, timers, tasks and locks for services and layers. The only place that names an event loop."""
 
-from .base import File, Local, Runner, Runtime, Started, Window
+from .base import CallQueue, File, Local, Runner, Runtime, Started, Window
 
-__all__ = ["File", "Local", "Runner", "Runtime", "Started", "Window"]
+__all__ = ["CallQueue", "File", "Local", "Runner", "Runtime", "Started", "Window"]

@@ -15,7 +15,7 @@ from . import base
 from .deadlines import Deadlines
 from .loop_local import LoopLocal
 from .running import is_running, now, of_another_loop, require_task, running_loop
-from .threads import LONGEST_TURN, in_thread, in_thread_for_long
+from .threads import LONGEST_TURN, ThreadCalls, in_thread, in_thread_for_long
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -37,6 +37,9 @@ class AsyncioRuntime(base.Runtime):
         running_loop()
         await _turn()  # else a task that only makes such calls would starve the others
         return attempt(*args)
+
+    def call_queue(self) -> base.CallQueue:
+        return _CallQueue()
 
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[base.File, T]:
         file = _File()
@@ -113,6 +116,21 @@ def _going_on(made: Generator[Any, Any, T], awaited: object) -> Generator[Any, A
                 return answer
         else:
             return (yield from made)
+
+
+class _CallQueue(base.CallQueue):
+    """Its thread finds the next call when it has made one, without waiting for the loop between them."""
+
+    __slots__ = ("_calls", "_loop")
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def blocking(self, call: Callable[[*Args], T], *args: *Args) -> T:
+        loop = running_loop()
+        if self._loop is not loop:  # a job of a loop that was closed would never be seen to end
+            self._loop, self._calls = loop, ThreadCalls(1)
+        return await self._calls.submit(loop, call, args)
 
 
 class _File:

@@ -54,6 +54,17 @@ class File(Protocol):
         ...
 
 
+class CallQueue(Protocol):
+    """Calls that block, made one at a time in their order. One that waits for its turn holds no thread."""
+
+    async def blocking(self, call: Callable[[*Args], T], *args: *Args) -> T:
+        """Makes a call that blocks, after those before it. One that is cancelled before its turn is not made.
+
+        Calls of different event loops do not wait for each other.
+        """
+        ...
+
+
 class Window(Protocol[T]):
     """A bounded set of calls that run ahead; their results are taken in the order of the calls."""
 
@@ -104,6 +115,10 @@ class Runtime(Protocol):
     async def blocking_long(self, call: Callable[[*Args], T], *args: *Args) -> T:
         """Makes a call that blocks for seconds. Any number of such calls leaves threads free for `blocking`."""
         return await self.blocking(call, *args)
+
+    def call_queue(self) -> CallQueue:
+        """Makes a queue of calls that block."""
+        ...
 
     async def try_nonblocking(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
         """Makes a call that never blocks; it returns None if it would have to.

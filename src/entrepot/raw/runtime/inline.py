@@ -103,6 +103,9 @@ class InlineRuntime(base.Runtime):
         time_left()
         return call(*args)
 
+    def call_queue(self) -> base.CallQueue:
+        return self  # its calls are made one at a time anyway: a window of this runtime runs none ahead
+
     async def try_nonblocking(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
         return None
 

@@ -109,7 +109,11 @@ CAPABILITY = Capability(
 """The same on each file system, except user metadata: a write is `Unsupported` where the file system has none."""
 
 BUFFER: Final = 4 * 1024 * 1024
-"""Bytes that are collected for one write. Content up to this size is written and renamed in one call."""
+"""Bytes that are collected to be appended. Content up to this size is written and renamed in one call."""
+_PIECE: Final = 2 * 1024 * 1024
+"""Bytes that are collected for one write of a large new file."""
+_WRITES: Final = 2
+"""Writes to a new file that its thread has got: it begins the second one without waiting for the caller."""
 PAGE: Final = 1000
 """Entries that are listed in one thread call."""
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
@@ -204,8 +208,10 @@ class FsAccessor(Accessor):
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.PositionWriter]:
         relative = file_path(path)
         check_may_be_made(relative)
-        file = self._appender(relative, args) or self._replacement(relative, args)
-        return RpWrite(), self._position_writer(file, args)
+        appender = self._appender(relative, args)
+        if appender is not None:
+            return RpWrite(), oio.PositionWriter(appender, args.chunk or BUFFER, self._context.runtime.window(1))
+        return RpWrite(), self._position_writer(self._replacement(relative, args), args)
 
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
         if args.append or len(data) > BUFFER:
@@ -222,8 +228,8 @@ class FsAccessor(Accessor):
     def _replacement(self, relative: str, args: OpWrite) -> Replacement:
         return Replacement(self._context.runtime, self._root, relative, args, fsync=self._fsync)
 
-    def _position_writer(self, file: oio.PositionedFile, args: OpWrite) -> oio.PositionWriter:
-        return oio.PositionWriter(file, args.chunk or BUFFER, self._context.runtime.window(1))
+    def _position_writer(self, file: Replacement, args: OpWrite) -> oio.PositionWriter:
+        return oio.PositionWriter(file, args.chunk or _PIECE, self._context.runtime.window(_WRITES))
 
     def _appender(self, relative: str, args: OpWrite) -> Appender | None:
         """Returns None for a write that does not append, which includes one with `if_not_exists`."""

@@ -32,7 +32,7 @@ _PATIENCE: Final = 1.0
 
 
 class Replacement(oio.PositionedFile):
-    """The new content of a file, in a temporary file beside it until it is published.
+    """The new content of a file, in a temporary file beside it until it is published. Writes are made one at a time.
 
     Arguments:
         runtime: makes the blocking calls.
@@ -47,6 +47,7 @@ class Replacement(oio.PositionedFile):
         "_fsync",
         "_name",
         "_published",
+        "_queue",
         "_relative",
         "_replaced",
         "_revocable",
@@ -66,6 +67,7 @@ class Replacement(oio.PositionedFile):
         self._temporary: Temporary | None = None
         self._published: Metadata | None = None
         self._revocable = Revocable()
+        self._queue = runtime.call_queue()
 
     async def store(self, content: bytes | bytearray | memoryview) -> Metadata:
         """Writes the whole content and replaces the file, by one call in a thread. `publish` goes on after an `Error`.
@@ -87,7 +89,7 @@ class Replacement(oio.PositionedFile):
             await self._runtime.with_timeout(_PATIENCE, self.abort)
 
     async def write_at(self, offset: int, content: Content) -> None:
-        await self._runtime.blocking(self.fill, offset, content)
+        await self._queue.blocking(self.fill, offset, content)
 
     async def publish(self, offset: int, content: Content) -> Metadata:
         return await self._runtime.blocking(self.take_effect, offset, content)

@@ -12,7 +12,7 @@ from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
 if TYPE_CHECKING:
     import io
 
-    from entrepot.raw.runtime import Local, Runtime, Window
+    from entrepot.raw.runtime import CallQueue, Local, Runtime, Window
     from entrepot.raw.runtime.base import File
 
 T = TypeVar("T")
@@ -46,6 +46,18 @@ class _RecordedTransport(HttpTransport):
         return await self._context.http.send(request)
 
 
+class _RecordedQueue:
+    """A queue of blocking calls, which are recorded."""
+
+    def __init__(self, inner: CallQueue, calls: list[str]) -> None:
+        self._inner = inner
+        self._calls = calls
+
+    async def blocking(self, call: Callable[[*Args], T], *args: *Args) -> T:
+        self._calls.append("blocking call")
+        return await self._inner.blocking(call, *args)
+
+
 class _RecordedRuntime:
     """The runtime of a context, whose blocking calls are recorded."""
 
@@ -60,6 +72,9 @@ class _RecordedRuntime:
     async def blocking_long(self, call: Callable[[*Args], T], *args: *Args) -> T:
         self._calls.append("blocking call")
         return await self._inner.blocking_long(call, *args)
+
+    def call_queue(self) -> CallQueue:
+        return _RecordedQueue(self._inner.call_queue(), self._calls)
 
     async def try_nonblocking(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
         self._calls.append("nonblocking attempt")
