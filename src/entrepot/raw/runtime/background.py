@@ -25,7 +25,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.thread import ThreadPoolExecutor  # in an atexit handler it would be too late to import this
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -34,6 +34,7 @@ from typing import Any, Final, Generic, TypeVar, TypeVarTuple
 from entrepot.errors import Unexpected, Unsupported
 
 from . import base
+from .greenlets import GreenletSelector, threads_are_greenlets
 from .loop_local import used_loops
 
 T = TypeVar("T")
@@ -242,11 +243,19 @@ class _Executor(ThreadPoolExecutor):
     """Threads for blocking calls, such as looking up a host. An interpreter that ends refuses new threads.
 
     The loop then makes the call itself; a caller in an `atexit` handler waits for it in any case.
+
+    Arguments:
+        away: the block of the loop in which a thread is started, which waits until it runs.
     """
+
+    def __init__(self, away: Callable[[], AbstractContextManager[None]]) -> None:
+        super().__init__(thread_name_prefix="entrepot")
+        self._away = away
 
     def submit(self, call: Callable[..., T], /, *args: Any, **options: Any) -> Future[T]:
         try:
-            return super().submit(call, *args, **options)
+            with self._away():
+                return super().submit(call, *args, **options)
         except RuntimeError:
             if not _is_interpreter_ending():
                 raise
@@ -290,8 +299,9 @@ class _LoopThread:
 
     def __init__(self) -> None:
         self._thread = _daemon_thread(self._serve)
-        self.loop = asyncio.new_event_loop()
-        self.loop.set_default_executor(_Executor(thread_name_prefix="entrepot"))
+        self._selector = GreenletSelector() if threads_are_greenlets() else None
+        self.loop = asyncio.SelectorEventLoop(self._selector) if self._selector else asyncio.new_event_loop()
+        self.loop.set_default_executor(_Executor(self._selector.away if self._selector else nullcontext))
         used_loops.add(self.loop)
         self._spawned: set[asyncio.Task[None]] = set()
         self._is_ending = False
@@ -330,6 +340,10 @@ class _LoopThread:
         self._thread.join(GRACE)
 
     def _serve(self) -> None:
+        with self._selector.serving(self.loop) if self._selector else nullcontext():
+            self._serve_calls()
+
+    def _serve_calls(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
             while not self._is_ending:

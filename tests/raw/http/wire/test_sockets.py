@@ -20,16 +20,16 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def test_bytes_and_the_end_are_seen_before_they_are_read(pair: tuple[socket.socket, socket.socket]) -> None:
     client, peer = pair
-    poll = readability(client.fileno())
-    assert poll is not None
-    assert not poll.poll(0)
+    look = readability(client.fileno())
+    assert look is not None
+    assert not look(0)
     peer.sendall(b"abc")
-    assert poll.poll(1000)
+    assert look(1000)
     acknowledge(client)
     assert receive(client.fileno()) == b"abc"
-    assert not poll.poll(0)
+    assert not look(0)
     peer.close()
-    assert poll.poll(1000)
+    assert look(1000)
     assert receive(client.fileno()) == b""
 
 

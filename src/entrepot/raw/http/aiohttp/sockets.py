@@ -1,10 +1,10 @@
 """The socket of an asyncio connection, for facts that asyncio does not report."""
 
-import select
 from asyncio import BaseTransport
 from collections.abc import Iterator
 from typing import Any
 
+from entrepot.raw.http.wire.looks import Look
 from entrepot.raw.http.wire.sockets import acknowledge, readability, receive, reset_at_close, unacknowledged
 
 
@@ -15,18 +15,18 @@ class Socket:
         transport: the connection.
     """
 
-    __slots__ = ("_poll", "_receiver", "_transport")
+    __slots__ = ("_look", "_receiver", "_transport")
 
     def __init__(self, transport: BaseTransport) -> None:
         self._transport = transport
         self._receiver: Any = getattr(transport, "_ssl_protocol", transport)
-        self._poll: select.poll | None = None
+        self._look: Look | None = None
 
     def has_news(self) -> bool:
         """Whether the socket received bytes, or the end, that the event loop has not seen yet. False on Windows."""
-        if self._poll is None:
-            self._poll = readability(self._descriptor())
-        return self._poll is not None and bool(self._poll.poll(0))
+        if self._look is None:
+            self._look = readability(self._descriptor())
+        return self._look is not None and bool(self._look(0))
 
     def is_open(self) -> bool:
         """Whether the connection still has its socket. This may be called at any time."""

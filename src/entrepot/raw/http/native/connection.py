@@ -556,8 +556,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _new_poll(self) -> "Callable[[int], Sequence[object]]":
         """Returns what waits for some milliseconds until the socket has received something, and says whether it has."""
-        poll = readability(descriptor_of(self._wire))
-        self._poll = _see_nothing if poll is None else poll.poll
+        self._poll = readability(descriptor_of(self._wire)) or _see_nothing
         return self._poll
 
     def check(self, now: float) -> None:

@@ -32,7 +32,6 @@ that the connections of the parent go on.
 
 import asyncio
 import os
-import select
 import socket
 import ssl
 import weakref
@@ -43,6 +42,7 @@ from typing import Final, Protocol, Self
 
 from entrepot.raw.http.host_name import encoded_host
 from entrepot.raw.http.tls import check_protocol
+from entrepot.raw.http.wire.looks import Look, look_for
 from entrepot.raw.http.wire.sockets import is_tls_reset, reset_error
 
 _RECORD: Final = 16 * 1024
@@ -126,7 +126,7 @@ class TlsChannel(asyncio.Transport):
         super().__init__({"socket": self._tls})
         self._loop = loop
         self._descriptor = self._tls.fileno()
-        self._errors = None if isinstance(loop, asyncio.SelectorEventLoop) else _errors(self._descriptor)
+        self._errors = None if isinstance(loop, asyncio.SelectorEventLoop) else look_for(self._descriptor, 0)
         self._is_closing = self._is_receiving_paused = False
         self._receiving_waits_for_room = self._sending_waits_for_bytes = False
         self._read_error: OSError | None = None
@@ -196,8 +196,8 @@ class TlsChannel(asyncio.Transport):
         """Whether the end was received together with content, and will be reported in the next turn of the loop."""
         return self._read_error is not None
 
-    def _look_for_errors(self, errors: select.poll) -> None:
-        if not (self._is_closing or self._is_receiving_paused) and errors.poll(0):
+    def _look_for_errors(self, errors: Look) -> None:
+        if not (self._is_closing or self._is_receiving_paused) and errors(0):
             self._loop.call_soon(self.receive)
 
     def _more_into(self, buffer: memoryview) -> int:
@@ -441,13 +441,6 @@ def _pieces(views: Sequence[memoryview]) -> Iterator[memoryview]:
         else:
             for start in range(0, len(view), _PIECE):
                 yield view[start : start + _PIECE]
-
-
-def _errors(descriptor: int) -> select.poll:
-    """A poll object that reports nothing but errors of a socket."""
-    errors = select.poll()
-    errors.register(descriptor, 0)
-    return errors
 
 
 async def _readiness(watch: Callable[[Callable[[], None]], None], stop: Callable[[], object]) -> None:

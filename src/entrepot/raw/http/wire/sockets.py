@@ -12,6 +12,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from .looks import Look, look_for
+
 if TYPE_CHECKING:
     import ssl
 
@@ -23,13 +25,9 @@ _PIECE: Final = 64 * 1024
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
-def readability(descriptor: int) -> "select.poll | None":
-    """A poll object that reports received bytes or the end; None on a system that has none (Windows)."""
-    if not hasattr(select, "poll"):
-        return None
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return poll
+def readability(descriptor: int) -> Look | None:
+    """A look that reports received bytes or the end; None on a system that has none (Windows)."""
+    return look_for(descriptor, select.POLLIN) if hasattr(select, "poll") else None
 
 
 def acknowledge(connection: socket.socket) -> None:
