@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Optional, Union
 
 import pytest
 
@@ -82,6 +82,27 @@ def test_an_annotation_may_name_what_the_class_body_defines() -> None:
         size: "Size" = None
 
     assert Local.from_mapping({"name": "n", "size": "2"}) == Local("n", size=2)  # type: ignore[abstract]
+
+
+def test_a_union_may_be_written_in_both_ways() -> None:
+    @dataclass(frozen=True)
+    class Older(Shop):
+        size: Optional[int] = None  # noqa: UP045 - as in programs that ran on Python 3.9
+        weight: Union[float, str, None] = None  # noqa: UP007 - the same
+
+    assert Older.from_mapping({"name": "n", "size": "2"}) == Older("n", size=2)  # type: ignore[abstract]
+    assert Older("n", weight=1).weight == 1  # type: ignore[abstract]
+    with pytest.raises(ConfigInvalid, match="size must be int, not float"):
+        Older("n", size=2.5)  # type: ignore[abstract, arg-type]
+
+
+@pytest.mark.parametrize("hint", [Any, Literal["a", "b"], Literal["a"] | None, "Any"])
+def test_an_annotation_without_classes_names_its_field(hint: Any) -> None:
+    odd: Any = dataclass(frozen=True)(type(Shop)("Odd", (Shop,), {"__annotations__": {"kind": hint}, "kind": "a"}))
+    with pytest.raises(
+        TypeError, match=r"^Odd\.kind is annotated as .*; fields of configurations are classes and unions"
+    ):
+        odd("n")
 
 
 def test_from_uri_joins_path_query_and_options_with_the_options_first() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from types import SimpleNamespace, UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, Union, get_args, get_origin, get_type_hints
 
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.types.patterns import pattern
@@ -33,6 +33,9 @@ CHAIN_LINK: Final = pattern(r"::(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 """Between the URIs of a chain. The `::` of an IPv6 address has no scheme after it."""
 
 _TRUE, _FALSE = frozenset({"true", "on", "yes", "1"}), frozenset({"false", "off", "no", "0"})
+
+_UNIONS: Final = (Union, UnionType)
+"""`Optional[str]` and `str | None` have different types before Python 3.14."""
 
 _CALLED_ELSEWHERE: Final = {"prefix": "root"}
 """Keys by the names that other libraries have for them, and that are unlike ours."""
@@ -258,14 +261,23 @@ def _accepted_types(cls: type[ServiceConfig]) -> dict[str, tuple[type, ...]]:
         module = sys.modules.get(base.__module__)  # a class that was pickled by value has none
         # Names of the module come before those of the class body, as where `get_type_hints` is given the class.
         hints = get_type_hints(distinct, dict(vars(base)), {} if module is None else vars(module))
-        accepted |= {name: _instance_types(hints[str(hint)]) for name, hint in annotations.items()}
+        accepted |= {
+            name: _instance_types(f"{cls.__name__}.{name}", hints[str(hint)]) for name, hint in annotations.items()
+        }
     return accepted
 
 
-def _instance_types(hint: Any) -> tuple[type, ...]:
-    """The types that `isinstance` accepts for a hint. A float may be an int, as for a type checker."""
-    is_union = isinstance(hint, UnionType)
+def _instance_types(field: str, hint: Any) -> tuple[type, ...]:
+    """The types that `isinstance` accepts for a hint. A float may be an int, as for a type checker.
+
+    Raises:
+        TypeError: `isinstance` accepts none for it, as for `Any`, `Literal` and `type X = ...`.
+    """
+    is_union = get_origin(hint) in _UNIONS
     types = tuple(get_origin(member) or member for member in (get_args(hint) if is_union else (hint,)))
+    if Any in types or not all(isinstance(kind, type) for kind in types):
+        shown = hint.__name__ if isinstance(hint, type) else hint
+        raise TypeError(f"{field} is annotated as {shown}; fields of configurations are classes and unions of classes")
     return (*types, int) if float in types else types
 
 
