@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import pwd
 import traceback
 from collections.abc import AsyncIterator
@@ -77,6 +78,20 @@ async def test_a_process_without_home_or_name_is_told_so(
         monkeypatch.setenv(name, "/nowhere")
     monkeypatch.delenv(variable)
     with pytest.raises(ConfigInvalid, match=message):
+        await Operator(Sftp("127.0.0.1:1", user="u")).read("a")
+
+
+@pytest.mark.parametrize("error", [KeyError("no uid"), OSError("No username set in the environment")])
+async def test_a_process_without_name_is_told_so_on_every_python(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """`getpass.getuser` raises the first up to Python 3.12, and the second from 3.13 on."""
+
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(getpass, "getuser", fail)
+    with pytest.raises(ConfigInvalid, match="no username"):
         await Operator(Sftp("127.0.0.1:1", user="u")).read("a")
 
 

@@ -9,7 +9,7 @@ import asyncssh
 
 from entrepot.errors import ConfigInvalid
 
-from .errors import of_connection, of_options
+from .errors import is_without_username, of_connection, of_options
 from .session import SftpSession
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ async def _options(runtime: Runtime, config: Sftp) -> asyncssh.SSHClientConnecti
     except (asyncssh.Error, RuntimeError, ValueError) as error:
         raise of_options(error, config.host) from None  # asyncssh's may repeat a line of the key
     except OSError as error:
+        if is_without_username(error):
+            raise of_options(error, config.host) from None
         reason = f"{_name_of_file(config, error)} cannot be read: {error.strerror}"
     raise ConfigInvalid(reason, scheme=config.SCHEME, operation="configure")
 

@@ -80,9 +80,14 @@ def of_options(error: Exception, host: str) -> Error:
     """Returns the error of options that cannot be read. In a container, a process may have neither home nor name."""
     if isinstance(error, RuntimeError):  # of pathlib
         return ConfigInvalid("this process has no home directory, where ssh keeps its files: set the variable HOME")
-    if str(error).startswith("Unknown local username"):
+    if is_without_username(error):
         return ConfigInvalid("this process has no username, which ssh needs for its configuration: set USER")
     return of_connection(error, host)
+
+
+def is_without_username(error: Exception) -> bool:
+    """Whether the process has no username: a `ValueError` of asyncssh, or from Python 3.13 on `getpass`'s `OSError`."""
+    return str(error).startswith(("Unknown local username", "No username set"))
 
 
 _UNKNOWN_HOST: Final = (
