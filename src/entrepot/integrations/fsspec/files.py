@@ -62,6 +62,9 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
 
     DEFAULT_BLOCK_SIZE = BLOCK
 
+    _is_lost = False
+    """Whether the file, or one around it, is garbage-collected before it was closed."""
+
     def __init__(
         self,
         fs: OperatorsFileSystem,
@@ -156,7 +159,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         """Publishes a file to write, unless a `with` block is left because of an error. Closing again does nothing."""
         if self.closed:
             return
-        if self._leaving is not None and self._leaving.is_with_error():
+        if self._is_lost or (self._leaving is not None and self._leaving.is_with_error()):
             self.give_up()
             return
         try:
@@ -173,11 +176,26 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         else:
             self.close()
 
+    def write(self, data: Any) -> int:
+        # Compressors write their end when they are garbage-collected, perhaps after this file.
+        return len(data) if self._is_lost else int(super().write(data))
+
+    def flush(self, force: bool = False) -> None:
+        if not self._is_lost:
+            super().flush(force)
+
+    def _dealloc_warn(self, source: object) -> None:
+        """Called by `io` before it closes a garbage-collected file around this one."""
+        if self.mode != "rb" and not self._is_lost:
+            self._is_lost = True
+            warnings.warn(f"{source!r} was not closed: nothing is written", RuntimeWarning, stacklevel=1, source=source)
+
     def __del__(self) -> None:
-        if self.closed or self.mode == "rb":
-            return
-        warnings.warn(f"{self!r} was not closed: nothing is written", RuntimeWarning, stacklevel=1, source=self)
-        self.give_up()
+        if not self.closed and self.mode != "rb":
+            try:
+                self._dealloc_warn(self)
+            finally:
+                self.give_up()
 
     def give_up(self) -> None:
         """Closes a file to write without publishing it."""
@@ -284,13 +302,17 @@ class EntrepotCompressedFile(io.BufferedWriter):
         if self.closed:
             return
         if getattr(self, "_finalizing", False):  # set by `io` before it closes a garbage-collected file
-            self._file.give_up()
+            self._dealloc_warn(self)
         try:
             super().close()
         except BaseException:
             self._file.give_up()
             raise
         self._file.close()
+
+    def _dealloc_warn(self, source: object) -> None:
+        """Called by `io` before it closes a garbage-collected text file; compressors do not pass it on."""
+        self._file._dealloc_warn(source)  # noqa: SLF001 - the name that `io` has for it
 
 
 class EntrepotStreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc]
