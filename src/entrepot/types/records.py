@@ -343,7 +343,10 @@ def _init(record: _Record) -> Any:
     init: Any = namespace["__init__"]
     init.__qualname__ = f"{cls.__qualname__}.__init__"
     init.__module__ = cls.__module__
-    init.__annotations__ = {**{name: record.annotations[name] for name in record.of_init}, "return": None}
+    annotations = {**{name: record.annotations[name] for name in record.of_init}, "return": None}
+    init.__annotations__ = annotations
+    if sys.version_info >= (3, 14):  # where `functools.wraps` copies this function in place of the annotations
+        init.__annotate__ = lambda _: dict(annotations)
     init.__defaults__ = tuple([defaults[name] for name in record.by_position if name in defaults])
     init.__kwdefaults__ = {name: defaults[name] for name in by_keyword if name in defaults}
     return init
