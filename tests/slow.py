@@ -48,6 +48,7 @@ SLOW = {
     r"tests/facade/test_reader\.py::test_(a_reader_(that_holds_nothing|can_be_used_on)|leaving_a_loop)": "ends loops",
     r"tests/facade/test_lister\.py::test_a_lister_that_holds_nothing": "ends loops",
     r"tests/docs/test_blocks\.py": "starts an interpreter for each page",
+    r"tests/docs/test_service_examples\.py": "starts a server of each service",
     r"tests/integrations/test_dask\.py": "starts clusters of processes",
     r"tests/integrations/test_dask_pieces\.py::test_a_dead_process": "starts an interpreter that imports distributed",
     r"tests/integrations/test_(fsspec_abstract|pyarrow|zarr)\.py": "the suites of other libraries on each service",
