@@ -13,7 +13,7 @@
 #   make check    adds lint, types, import rules, and the files of .github
 #   make behavior SERVICE=s3   runs the behaviour suite on a store of yours (docs/behavior-suite.md)
 #   make behavior-all          runs it on every server that we know how to start
-#   make integration-all       runs the tests of S3 that Ceph's gateway can pass on that too
+#   make integration-all       runs the tests of S3 that Ceph's gateway can pass on that too, and starts more servers
 #   make servers  installs the servers that pip cannot: Debian's packages (as root), and one of npm
 #   make soak     runs the tests that take minutes
 #   make bench    measures entrepot beside its peers: more than an hour (docs/performance.md)
@@ -91,7 +91,7 @@ behavior-all: $(venv)/installed-test $(venv)/installed-servers
 	$(bin)/python -m pytest -m "not soak" tests/behavior/test_suite.py $(ARGS)
 
 integration-all: $(venv)/installed-test $(venv)/installed-servers
-	$(bin)/python -m pytest -m "servers and not soak" tests/integration $(ARGS)
+	$(bin)/python -m pytest -m "servers and not soak" tests/integration tests/testing $(ARGS)
 
 # The tests of HTTP over the transport on blocking sockets, which they await in threads.
 .PHONY: test-blocking

@@ -144,10 +144,12 @@ def test_two_motos_have_keys_of_their_own(tmp_path):
         confused.close()
 
 
+# Several processes start one after the other, and each may take START_SECONDS.
+_EXTRA = [pytest.mark.servers, pytest.mark.timeout(180)]
+
+
 @needs_proc
-@pytest.mark.parametrize(
-    "start", [juicefs, *(pytest.param(start, marks=pytest.mark.servers) for start in (rclone, swift, radosgw))]
-)
+@pytest.mark.parametrize("start", [juicefs, *(pytest.param(start, marks=_EXTRA) for start in (rclone, swift, radosgw))])
 def test_other_s3_servers_have_a_bucket_check_signatures_and_leave_no_process(tmp_path, start):
     before = set(process.family(os.getpid()))
     with start(tmp_path) as server:
