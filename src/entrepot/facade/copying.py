@@ -121,7 +121,7 @@ async def copy_between(source: Side, target: Side, args: OpCopy, note: Callable[
         source: the object to copy.
         target: the path of the copy.
         args: the options of `copy`.
-        note: called with the length of each piece that is streamed; not where the store makes the copy.
+        note: called with the bytes of each piece that is streamed, or of each step that the store makes.
 
     Raises:
         IsSameFile: source and target are the same object, and neither a version nor other metadata is given.
@@ -151,14 +151,14 @@ class Copier:
         Arguments:
             source: the object, relative to the root of its operator.
             target: the path of the copy, relative to the root of its operator.
-            note: called with the length of each piece that is streamed; not where the store makes the copy.
+            note: called with the bytes of each piece that is streamed, or of each step that the store makes.
 
         Raises:
             IsSameFile: source and target are the same object, and neither a version nor other metadata is given.
         """
         self._check_apart(source, target)
         if self._store is not None:
-            return await self._copy_in_store(self._store, source, target, self._args)
+            return await self._copy_in_store(self._store, source, target, self._args, note)
         try:
             return await self._stream(source, target, note).copy()
         except Error as error:
@@ -172,12 +172,11 @@ class Copier:
             source: the object.
             target: the path of the copy.
             size: its size in the listing; None if it has none.
-            note: called with the length of each piece that is streamed.
+            note: called as in `copy`.
         """
         self._check_apart(source, target)
         if self._store is not None:
-            args = self._args if size is None else replace(self._args, source_content_length_hint=size)
-            return await self._copy_in_store(self._store, source, target, args)
+            return await self._copy_in_store(self._store, source, target, self._args_for(size), note)
         stream = self._stream(source, target, note)
         is_small = size is not None and 0 < size <= SMALL and self._target.accessor.info.capability.write
         try:
@@ -187,13 +186,33 @@ class Copier:
             _add_side(error)
             raise
 
-    async def _copy_in_store(self, store: Accessor, source: str, target: str, args: OpCopy) -> Copied:
+    async def _copy_in_store(
+        self, store: Accessor, source: str, target: str, args: OpCopy, note: Callable[[int], object]
+    ) -> Copied:
         try:
             _, body = await store.copy(source, target, args)
-            return Copied(await copy_to_end(body, self._target.context.runtime), is_server_side=True)
+            metadata = await copy_to_end(body, self._target.context.runtime, note)
+            return Copied(metadata, is_server_side=True)
         except Error as error:
             error.add_context(side="source" if isinstance(error, NotFound) else "source or target")
             raise
+
+    def _args_for(self, size: int | None) -> OpCopy:
+        """The arguments of a copy of an object of a listing, whose size tells a large one from others."""
+        if size is None:
+            return self._args
+        return self._args_of_small if size <= SMALL else replace(self._args, source_content_length_hint=size)
+
+    @cached_property
+    def _args_of_small(self) -> OpCopy:
+        """The arguments for a small object, without hints: no service copies it in ranges.
+
+        They are the default ones where possible, for which no layer looks for options.
+        """
+        plain = replace(
+            self._args, **{name: getattr(DEFAULT_COPY, name) for name in HINTS if hasattr(self._args, name)}
+        )
+        return DEFAULT_COPY if plain == DEFAULT_COPY else plain
 
     def _copying_store(self) -> Accessor | None:
         """The stack by which the storage makes the copies; None if they are streamed."""

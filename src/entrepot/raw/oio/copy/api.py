@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from entrepot.errors import Error, Unsupported
@@ -46,16 +47,18 @@ class Copy:
         """
 
 
-async def copy_to_end(body: Copy, runtime: Runtime) -> Metadata:
+async def copy_to_end(body: Copy, runtime: Runtime, note: Callable[[int], object] | None = None) -> Metadata:
     """Makes all steps of a copy and returns the metadata of the target. If one fails, the copy is aborted.
 
     Arguments:
         body: a body that was not used before.
         runtime: shields the abort from a cancellation.
+        note: called with the bytes of each step. What it raises ends the copy.
     """
     try:
-        while await body.next() is not None:
-            pass
+        while (copied := await body.next()) is not None:
+            if copied and note is not None:
+                note(copied)
         return await body.close()
     except BaseException as cause:
         try:
