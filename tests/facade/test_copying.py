@@ -396,12 +396,16 @@ class TestInOneStore:
         assert (await source.copy_to(target, "s", "t")).is_server_side
         assert await target.read("t") == CONTENT
 
-    async def test_two_roots_of_a_file_system_stay_apart(self, tmp_path: Path) -> None:
-        """One operation that reaches both would reach out of either."""
-        source, target = Operator(Fs(tmp_path / "a")), Operator(Fs(tmp_path / "b"))
+    async def test_two_roots_of_a_file_system_are_copied_between(self, tmp_path: Path) -> None:
+        recorder = Recorder()
+        source, target = (Operator(Fs(tmp_path / name), layers=(recorder,)) for name in "ab")
         await source.write("s", CONTENT)
-        assert not (await source.copy_to(target, "s", "s")).is_server_side
+        recorder.calls.clear()
+        assert (await source.copy_to(target, "s", "s")).is_server_side
         assert await target.read("s") == CONTENT
+        assert Operation.COPY in recorder.names()
+        recorder.calls.clear()
+        assert not (await source.layer(Recorder()).copy_to(target, "s", "s")).is_server_side
 
     async def test_two_roots_of_a_bucket_are_one_request(self) -> None:
         transport = MockTransport(lambda _: reply(200, b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"))

@@ -16,12 +16,13 @@ from entrepot.raw import Context
 from entrepot.raw.runtime import inline
 from entrepot.services import Fs
 
-root = Path(sys.argv[1])
-op = Operator(Fs(str(root)), context=Context(runtime=inline.InlineRuntime()))
+root, context = Path(sys.argv[1]), Context(runtime=inline.InlineRuntime())
+op, elsewhere = Operator(Fs(root), context=context), Operator(Fs(sys.argv[2]), context=context)
 old = b"old" * 1000
 inline.run(op.write("file", old))
 inline.run(op.write("log", old))
 inline.run(op.write("source", bytes(600_000)))
+Path(sys.argv[2], "large").write_bytes(bytes(3_000_000))
 
 def outcome(call):
     try:
@@ -38,12 +39,17 @@ outcomes = [
     outcome(op.write("new", parts(), chunk=100_000, if_not_exists=True)),
     outcome(op.write("log", bytes(3_000_000), append=True)),
     outcome(op.copy("source", "file")),
+    outcome(elsewhere.copy_to(op, "large", "file")),
+    outcome(elsewhere.copy_to(op, "large", "new")),
 ]
 kept = (root / "file").read_bytes() == old and (root / "log").read_bytes() == old
 names = sorted(os.listdir(root))
 inline.run(op.delete("source"))
 after = outcome(op.write("file", bytes(600_000)))
-print(json.dumps([outcomes, kept, names, after, (root / "file").stat().st_size]))
+size = (root / "file").stat().st_size
+subprocess.run(["mount", "-o", "remount,ro", sys.argv[1]], check=True)
+read_only = outcome(elsewhere.copy_to(op, "large", "file"))
+print(json.dumps([outcomes, kept, names, after, size, read_only]))
 """
 
 
@@ -61,20 +67,26 @@ def small_disk(tmp_path: Path) -> list[str]:
     return begin
 
 
-def test_full_disk_is_storage_full_and_what_was_there_stays(small_disk: list[str], tmp_path: Path) -> None:
+def test_full_disk_is_storage_full_and_what_was_there_stays(
+    small_disk: list[str], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
     shown = subprocess.run(
-        [*small_disk, sys.executable, "-c", _ON_A_SMALL_DISK, str(tmp_path)],
+        [*small_disk, sys.executable, "-c", _ON_A_SMALL_DISK, str(tmp_path), str(elsewhere)],
         capture_output=True, text=True, timeout=50,
     )  # fmt: skip
     assert shown.stderr == ""
-    outcomes, kept, names, after, size = json.loads(shown.stdout)
+    outcomes, kept, names, after, size, read_only = json.loads(shown.stdout)
     assert outcomes == [
         ["StorageFull", "write", "file", False],
         ["StorageFull", "write", "file", False],
         ["StorageFull", "write", "new", False],
         ["StorageFull", "write", "log", False],
         ["StorageFull", "copy", "source", False],
+        ["StorageFull", "copy_to", "large", False],
+        ["StorageFull", "copy_to", "large", False],
     ]
     assert kept
     assert names == ["file", "log", "source"]
     assert (after, size) == (None, 600_000)
+    assert read_only == ["PermissionDenied", "copy_to", "large", False]

@@ -5,7 +5,6 @@ import io
 import os
 import stat
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 from entrepot.errors import Error, IsSameFile, NotFound, Unsupported
@@ -45,6 +44,7 @@ from entrepot.types.records import replace
 
 from .appender import Appender
 from .cached import LIMIT, CachedFiles
+from .copier import FsCopier
 from .deleter import delete_many, delete_path
 from .kernel.attributes import check_is_regular, may_misstate_size, unless_stored
 from .kernel.beneath import (
@@ -66,7 +66,7 @@ from .kernel.describe import AT_FDCWD, Look, describe, describe_length
 from .kernel.xattrs import CAN_BE_STORED, may_have_user_metadata
 from .lister import FsLister, Walk
 from .revocable import Revocable, run_long_revocable, run_revocable
-from .transfer import copy_file, rename_file
+from .transfer import FileCopy, RootedPath, rename_file
 from .writer import Replacement
 
 NEEDED_LATER: Final = (chunked, fetch, lengths, self_entry, streamable, windowed)
@@ -129,12 +129,23 @@ class FsAccessor(Accessor):
         root: the directory.
         fsync: whether each write, copy, rename and new directory is forced to the disk.
         abandoned_after: seconds after which a listing removes an abandoned temporary file; 0 is never.
+        source: the root that the sources of copies are in; None is this one.
     """
 
-    def __init__(self, context: Context, root: str, *, fsync: bool = False, abandoned_after: int = 0) -> None:
+    def __init__(
+        self,
+        context: Context,
+        root: str,
+        *,
+        fsync: bool = False,
+        abandoned_after: int = 0,
+        source: str | None = None,
+    ) -> None:
         self.info = AccessorInfo(
-            Scheme.FS, normalize_root(root), native_capability=CAPABILITY, chunks_from_one_body=True
-        )
+            Scheme.FS, normalize_root(root), native_capability=CAPABILITY, chunks_from_one_body=True,
+            copies_from_elsewhere=source is not None,
+        )  # fmt: skip
+        self._source = source
         self._abandoned_after = 0 if context.is_read_only else abandoned_after
         self._context = context
         if context.is_about_to_wait:
@@ -268,19 +279,31 @@ class FsAccessor(Accessor):
         )  # fmt: skip
         return RpList(), FsLister(self._context.runtime, walk)
 
-    async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.OneShotCopier]:
-        copy = partial(
-            run_long_revocable, self._context.runtime, copy_file, self._root, *_two_paths(source, target),
-            is_new=args.if_not_exists, fsync=self._fsync,
-        )  # fmt: skip
-        return RpCopy(), oio.OneShotCopier(copy)
+    async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, FsCopier]:
+        old, new = self._two_paths(source, target, self._source)
+        copy = FileCopy(old, new, is_new=args.if_not_exists, fsync=self._fsync)
+        return RpCopy(), FsCopier(self._context.runtime, copy)
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         await run_revocable(
-            self._context.runtime, rename_file, self._root, *_two_paths(source, target),
+            self._context.runtime, rename_file, *self._two_paths(source, target),
             is_new=args.if_not_exists, fsync=self._fsync,
         )  # fmt: skip
         return RpRename()
+
+    def _two_paths(self, source: str, target: str, origin: str | None = None) -> tuple[RootedPath, RootedPath]:
+        """Returns both paths below their roots, and checks that the target may be made.
+
+        Arguments:
+            source: the path of the source.
+            target: the path of the target.
+            origin: the root of the source; None is the one of the target.
+        """
+        old, new = RootedPath(origin or self._root, file_path(source)), RootedPath(self._root, file_path(target))
+        check_may_be_made(new.relative)
+        if old == new:
+            raise IsSameFile("source and target are the same")
+        return old, new
 
 
 def _import_what_calls_need(context: Context) -> None:
@@ -288,15 +311,6 @@ def _import_what_calls_need(context: Context) -> None:
     from .kernel import handles, many_files, openat2, page_cache, renameat2  # noqa: F401
 
     context.runtime  # noqa: B018 - the attribute imports the runtime
-
-
-def _two_paths(source: str, target: str) -> tuple[str, str]:
-    """Returns both as relative paths, and checks that the target may be made."""
-    old, new = file_path(source), file_path(target)
-    check_may_be_made(new)
-    if old == new:
-        raise IsSameFile("source and target are the same")
-    return old, new
 
 
 def _stat(root: str, relative: str) -> Metadata:

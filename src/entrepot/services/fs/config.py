@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os  # and not pathlib, which would double the time that building takes
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from entrepot.errors import InvalidInput
@@ -73,9 +75,24 @@ class Fs(ServiceConfig):
         raise self.invalid(f"root cannot be used: {reason}")  # outside of `except`: the other error names the root
 
     def build(self, context: Context) -> Accessor:
+        return self._build(None, context)
+
+    def builder_of_copies(self, source: ServiceConfig) -> Callable[[Context], Accessor] | None:
+        """Copies from each other directory of this machine, also of another file system."""
+        return partial(self._build, source.root) if isinstance(source, Fs) else None
+
+    def _build(self, source: str | None, context: Context) -> Accessor:
+        """Builds the service.
+
+        Arguments:
+            source: the root that the sources of copies are in; None is the one of this configuration.
+            context: as of `build`.
+        """
         from .accessor import FsAccessor
 
-        return FsAccessor(context, self.root, fsync=self.fsync, abandoned_after=self.abandoned_after)
+        return FsAccessor(
+            context, self.root, fsync=self.fsync, abandoned_after=self.abandoned_after, source=source
+        )  # fmt: skip
 
     def is_same_store(self, other: ServiceConfig) -> bool:
         """Whether both are directories of this machine: always. Each still reaches only the paths in its own root."""

@@ -1,10 +1,13 @@
-"""Copying and renaming files within the root. Other processes see each as one step.
+"""Copying and renaming files within a root, and copying from one root to another. Others see each as one step.
 
 Theory of operation.
 
 - A copy opens its source once and reads only that descriptor, so another file at the path does not matter later. The
   bytes go to a temporary file in the target's directory (`kernel/content.py` says how), get user metadata and
-  permissions, and replace the target when complete.
+  permissions, and replace the target when complete. Source and target may be in two roots: each path is opened below
+  its own, and neither leads out of it. Two file systems make no difference but the way that the bytes take.
+- A copy is made in steps of `STEP` bytes, so that its caller can report progress, and a large file does not keep a
+  thread from others. A file of one step is published in the same call.
 - Between two steps a copy checks that it is still wanted (`Revocable`). A cancelled caller waits until its thread has
   stopped, so nothing changes afterwards. The last check comes right before publishing; an error, a cancellation or an
   interrupt discards the temporary file.
@@ -16,9 +19,10 @@ Theory of operation.
 import errno
 import os
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from types import TracebackType
+from typing import Final, NamedTuple
 
 from entrepot.errors import Error, IsSameFile, Unsupported
 from entrepot.raw.file_paths import check_may_exist
@@ -37,64 +41,156 @@ from .revocable import Revocable
 
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _PRIVATE_MODE: Final = 0o600
+STEP: Final = 64 * 1024 * 1024
+"""Bytes of one step of a copy."""
 _KEPT: Final = 32
 """Characters of the old name that a third name keeps, so that it is not too long for any file system."""
 
 
-def copy_file(revocable: Revocable, root: str, source: str, target: str, *, is_new: bool, fsync: bool) -> Metadata:
-    """Copies a file with its permissions and its user metadata, and replaces the target. Blocks.
+class RootedPath(NamedTuple):
+    """A path below a root directory, which it does not lead out of.
 
     Arguments:
-        revocable: is checked between two steps.
         root: the root directory.
-        source: the file, relative to the root.
-        target: the path of the copy, relative to the root.
+        relative: the path, relative to the root.
+    """
+
+    root: str
+    relative: str
+
+
+class FileCopy:
+    """A copy of a file with its permissions and its user metadata, which replaces the target. It is made in steps.
+
+    A failed step discards all, and the next one starts again.
+
+    Arguments:
+        source: the file.
+        target: the path of the copy.
         is_new: whether the target must be new.
         fsync: whether the copy is forced to the disk.
 
-    Raises:
-        IsSameFile: both paths lead to the same file.
+    Attributes:
+        published: the metadata of the copy; None before it is published.
     """
-    with _errors_of("source"):
-        opened = _open_regular(root, source)
-    with translate_os_errors(), opened as original:
 
-        def begin(directory: Descriptor, name: str) -> Temporary:
-            check_target(directory.number, name, is_new=is_new)
-            _check_is_another(root, target, os.fstat(original))
-            return Temporary(directory, _PRIVATE_MODE)
+    __slots__ = ("_copy", "_fsync", "_is_new", "_original", "_source", "_steps", "_target", "published")
 
-        with _errors_of("target"):
-            copy = put_in_parent(root, target, begin, fsync=fsync)
-        try:
-            _fill(revocable, original, copy.descriptor, fsync)
-            copy.publish(target.rpartition("/")[2], is_new=is_new)
-            if fsync:
-                sync_directory(copy.directory)
-            return describe_open(copy.descriptor)
-        finally:
+    def __init__(self, source: RootedPath, target: RootedPath, *, is_new: bool, fsync: bool) -> None:
+        self._source = source
+        self._target = target
+        self._is_new = is_new
+        self._fsync = fsync
+        self._original = Descriptor()
+        self._copy: Temporary | None = None
+        self._steps: Iterator[int] | None = None
+        self.published: Metadata | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a temporary file."""
+        return self._copy is not None
+
+    def advance(self, revocable: Revocable) -> int | None:
+        """Copies up to `STEP` bytes, and publishes a file that has no more. Returns their number; None at the end.
+
+        Blocks.
+
+        Raises:
+            IsSameFile: both paths lead to the same file.
+        """
+        with self._discarded_on_failure():
+            is_first = self._steps is None
+            copy, steps = self._begun()
+            copied = 0
+            for count in steps:
+                revocable.check_wanted()
+                copied += count
+                if copied >= STEP:
+                    return copied
+            if is_first:
+                self._publish(revocable, copy)
+            return copied or None
+
+    def publish(self, revocable: Revocable) -> Metadata:
+        """Gives the copy its name, unless that was done, and returns its metadata. Blocks."""
+        if self.published is not None:
+            return self.published
+        with self._discarded_on_failure():
+            copy, rest = self._begun()
+            for _ in rest:  # the whole content, after an attempt that failed
+                revocable.check_wanted()
+            return self._publish(revocable, copy)
+
+    def discard(self) -> None:
+        """Removes the temporary file, unless it was published, and closes all."""
+        copy, self._copy, self._steps = self._copy, None, None
+        self._original.close()
+        if copy is not None:
             copy.discard()
 
-
-@contextmanager
-def _errors_of(side: str) -> Generator[None, None, None]:
-    """Translates errors of the operating system, and adds which side of a copy has failed."""
-    try:
+    @contextmanager
+    def _discarded_on_failure(self) -> Generator[None, None, None]:
         with translate_os_errors():
-            yield
-    except Error as error:
-        error.add_context(side=side)
-        raise
+            try:
+                yield
+            except BaseException:
+                self.discard()
+                raise
+
+    def _begun(self) -> tuple[Temporary, Iterator[int]]:
+        if self._copy is None or self._steps is None:
+            with _errors_of("source"):
+                self._original = _open_regular(*self._source)
+            with _errors_of("target"):
+                self._copy = put_in_parent(*self._target, self._made_in, fsync=self._fsync)
+            self._steps = copy_content(self._original.number, self._copy.descriptor)
+        return self._copy, self._steps
+
+    def _made_in(self, directory: Descriptor, name: str) -> Temporary:
+        check_target(directory.number, name, is_new=self._is_new)
+        _check_is_another(self._target, directory.number, name, os.fstat(self._original.number))
+        return Temporary(directory, _PRIVATE_MODE)
+
+    def _publish(self, revocable: Revocable, copy: Temporary) -> Metadata:
+        self._complete(self._original.number, copy.descriptor)
+        revocable.check_wanted()
+        copy.publish(self._target.relative.rpartition("/")[2], is_new=self._is_new)
+        if self._fsync:
+            sync_directory(copy.directory)
+        self.published = metadata = describe_open(copy.descriptor)
+        self.discard()
+        return metadata
+
+    def _complete(self, original: int, copy: int) -> None:
+        """Gives the copy all but its name."""
+        copy_user_metadata(original, copy)
+        give_permissions(copy, permissions_of(original), keeps_owner=False)
+        if self._fsync:
+            os.fsync(copy)
+        check_close(copy)
 
 
-def _fill(revocable: Revocable, original: int, copy: int, fsync: bool) -> None:
-    copy_content(original, copy, revocable.check_wanted)
-    copy_user_metadata(original, copy)
-    give_permissions(copy, permissions_of(original), keeps_owner=False)
-    if fsync:
-        os.fsync(copy)
-    check_close(copy)
-    revocable.check_wanted()
+class _errors_of(translate_os_errors):  # noqa: N801 - it is called like a function, as its base
+    """Translates errors of the operating system, and adds which side of a copy has failed."""
+
+    __slots__ = ("_side",)
+
+    def __init__(self, side: str) -> None:
+        self._side = side
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        try:
+            super().__exit__(kind, error, traceback)
+        except Error as meaning:
+            meaning.add_context(side=self._side)
+            raise
+        if isinstance(error, Error):
+            error.add_context(side=self._side)
 
 
 def _open_regular(root: str, path: str) -> Descriptor:
@@ -106,24 +202,26 @@ def _open_regular(root: str, path: str) -> Descriptor:
     return opened
 
 
-def _check_is_another(root: str, target: str, source: os.stat_result) -> None:
-    with open_root(root) as directory:
-        try:
-            attributes = attributes_beneath(directory, target)
-        except OSError:  # the target is missing, or a link that leads out or nowhere and is replaced itself
-            return
+def _check_is_another(target: RootedPath, directory: int, name: str, source: os.stat_result) -> None:
+    """Checks that the target, which is the name in an open directory or where that leads, is not the source."""
+    try:
+        attributes = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if stat.S_ISLNK(attributes.st_mode):
+            with open_root(target.root) as root:
+                attributes = attributes_beneath(root, target.relative)
+    except OSError:  # the target is missing, or a link that leads out or nowhere and is replaced itself
+        return
     if os.path.samestat(source, attributes):
         raise IsSameFile("source and target are names of one file")
 
 
-def rename_file(revocable: Revocable, root: str, source: str, target: str, *, is_new: bool, fsync: bool) -> None:
+def rename_file(revocable: Revocable, source: RootedPath, target: RootedPath, *, is_new: bool, fsync: bool) -> None:
     """Gives a file another path, and replaces the target. A symbolic link is renamed itself. Blocks.
 
     Arguments:
         revocable: is checked before the rename.
-        root: the root directory.
-        source: the file, relative to the root.
-        target: its new path, relative to the root.
+        source: the file.
+        target: its new path.
         is_new: whether the target must be new.
         fsync: whether the names are forced to the disk.
 
@@ -132,15 +230,15 @@ def rename_file(revocable: Revocable, root: str, source: str, target: str, *, is
         Unsupported: they lie on different file systems.
     """
     with translate_os_errors():
-        file = _find_source(root, source)
-        parent, old = open_parent(root, source)
+        file = _find_source(*source)
+        parent, old = open_parent(*source)
 
         def rename(directory: Descriptor, new: str) -> Descriptor:
             revocable.check_wanted()
             _Rename(parent.number, old, directory.number, new).make(file, is_new=is_new)
             return directory
 
-        with parent as origin, put_in_parent(root, target, rename, fsync=fsync) as directory:
+        with parent as origin, put_in_parent(*target, rename, fsync=fsync) as directory:
             if fsync:
                 sync_directory(directory)
                 sync_directory(origin)

@@ -9,13 +9,13 @@ Theory of operation of a copy (`copy_content`). Three ways are tried, the cheape
 Only the spans with data are copied (SEEK_DATA, SEEK_HOLE), and the size is set at the end, so holes stay holes. A file
 of `/proc` says that its size is 0: after the last span the copy reads on until the end of the file. Any refusal of one
 way leads to the next one; a real error (a full disk, a read error) comes again in the last way, which raises it.
-The target is a temporary file that only the caller can see. Before each step `check_wanted` may end the copy with its
-exception, and the caller discards the file.
+The target is a temporary file that only the caller can see. The copy is a generator, whose caller may end it between
+two steps, and then discards the file.
 """
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from fcntl import ioctl
 from typing import Final
 
@@ -28,7 +28,7 @@ from .xattrs import user_metadata_of
 
 _FICLONE: Final = 0x40049409
 _STEP: Final = 64 * 1024 * 1024
-"""Bytes that the kernel copies at a time. Between two steps a copy can be revoked."""
+"""Bytes that the kernel copies at a time. Between two steps a copy can be ended."""
 _BUFFER: Final = 1024 * 1024
 
 
@@ -56,28 +56,31 @@ def with_user_metadata(metadata: Metadata, descriptor: int) -> Metadata:
     return replace(metadata, user_metadata=kept) if kept else metadata
 
 
-def copy_content(source: int, target: int, check_wanted: Callable[[], None]) -> None:
+def copy_content(source: int, target: int) -> Iterator[int]:
     """Fills an empty open file with the bytes of another. Holes of a sparse file stay holes.
+
+    It copies as it is iterated, and yields the number of bytes after each step.
 
     Arguments:
         source: the open file to copy.
         target: the open file to fill.
-        check_wanted: called between two steps; an exception of it ends the copy.
     """
-    if _shared(source, target):
+    if shared := _shared(source, target):
+        yield shared
         return
-    size = os.fstat(source).st_size
-    for begin, end in _data_of(source):
-        offset = _copied_by_kernel(source, target, begin, end, check_wanted)
-        _copy_through_memory(source, target, offset, end, check_wanted)
+    attributes = os.fstat(source)
+    size = attributes.st_size
+    for begin, end in _data_of(source, attributes):
+        offset = yield from _copy_by_kernel(source, target, begin, end)
+        if offset < end:
+            yield from _copy_through_memory(source, target, offset, end)
     if os.fstat(target).st_size < size:
         os.ftruncate(target, size)  # a hole at the end
-    _copy_through_memory(source, target, size, None, check_wanted)  # the content of files of `/proc`, whose size is 0
+    yield from _copy_through_memory(source, target, size, None)  # the content of files of `/proc`, whose size is 0
 
 
-def _data_of(source: int) -> Iterator[tuple[int, int]]:
+def _data_of(source: int, attributes: os.stat_result) -> Iterator[tuple[int, int]]:
     """Yields the spans of an open file that have data (lseek(2), SEEK_DATA), half-open."""
-    attributes = os.fstat(source)
     offset, size = 0, attributes.st_size
     if attributes.st_blocks * 512 >= size:  # it has no holes
         yield 0, size
@@ -93,29 +96,26 @@ def _data_of(source: int) -> Iterator[tuple[int, int]]:
         yield begin, offset
 
 
-def _copy_through_memory(
-    source: int, target: int, offset: int, end: int | None, check_wanted: Callable[[], None]
-) -> None:
+def _copy_through_memory(source: int, target: int, offset: int, end: int | None) -> Iterator[int]:
     """Copies from an offset to `end`, or to the end of the file."""
     while data := os.pread(source, _BUFFER if end is None else min(_BUFFER, end - offset), offset):
-        check_wanted()
         write_all(target, data, offset)
         offset += len(data)
+        yield len(data)
 
 
-def _shared(source: int, target: int) -> bool:
-    """Whether the file system lets both files share the same blocks (ioctl_ficlonerange(2))."""
+def _shared(source: int, target: int) -> int:
+    """Lets both files share the same blocks (ioctl_ficlonerange(2)). The bytes; 0 where the file system cannot."""
     try:
         ioctl(target, _FICLONE, source)
     except OSError:  # copying does without, or raises the same error
-        return False
-    return os.fstat(target).st_size > 0
+        return 0
+    return os.fstat(target).st_size
 
 
-def _copied_by_kernel(source: int, target: int, offset: int, end: int, check_wanted: Callable[[], None]) -> int:
+def _copy_by_kernel(source: int, target: int, offset: int, end: int) -> Generator[int, None, int]:
     """Returns the offset up to which it copied: `offset` itself where the kernel cannot copy between these files."""
     while hasattr(os, "copy_file_range") and offset < end:
-        check_wanted()
         try:
             copied = os.copy_file_range(source, target, min(_STEP, end - offset), offset, offset)
         except OSError:  # as above
@@ -123,4 +123,5 @@ def _copied_by_kernel(source: int, target: int, offset: int, end: int, check_wan
         if not copied:
             break
         offset += copied
+        yield copied
     return offset
