@@ -6,6 +6,7 @@ import signal
 import subprocess
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -377,6 +378,37 @@ def test_moves_leave_nothing_behind(here: Path) -> None:
     assert run("mv", "-r", "d", "other", cwd=here).code == 0
     assert files(here) == {"moved": "one\ntwo\n", "other/sub/b c.txt": "three\n"}
     assert not (here / "d").exists()
+
+
+def test_a_file_moved_to_another_directory_is_renamed(here: Path) -> None:
+    """Also by a wildcard, and to the same name. On another file system it is copied."""
+    (here / "d/a.txt").chmod(0o750)
+    (here / "d/link").symlink_to("a.txt")
+    identity = (here / "d/a.txt").stat().st_ino
+    assert run("mv", "d/link", "d/a.txt", "e/", cwd=here).lines == [
+        "move: d/link to e/link", "move: d/a.txt to e/a.txt"
+    ]  # fmt: skip
+    moved = here / "e/a.txt"
+    assert (moved.stat().st_ino, moved.stat().st_mode & 0o777) == (identity, 0o750)
+    assert (here / "e/link").is_file()
+    assert not (here / "e/link").is_symlink()
+    (here / "d/a.txt").write_text("kept")
+    assert run("mv", "--no-clobber", "e/*.txt", "d/", cwd=here).code == 1
+    assert (moved.read_text(), (here / "d/a.txt").read_text()) == ("one\ntwo\n", "kept")
+    assert run("mv", "e/*.txt", "d/", cwd=here).code == 0
+    assert (moved.exists(), (here / "d/a.txt").stat().st_ino) == (False, identity)
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no second file system")
+def test_a_file_moved_to_another_file_system_is_copied_and_deleted(here: Path) -> None:
+    (here / "d/a.txt").chmod(0o750)
+    with TemporaryDirectory(dir="/dev/shm", prefix="entrepot-") as elsewhere:
+        if Path(elsewhere).stat().st_dev == here.stat().st_dev:
+            pytest.skip("there is no second file system")
+        assert run("mv", "d/a.txt", f"{elsewhere}/moved", cwd=here).code == 0
+        moved = Path(elsewhere, "moved")
+        assert (moved.read_text(), moved.stat().st_mode & 0o777) == ("one\ntwo\n", 0o750)
+    assert not (here / "d/a.txt").exists()
 
 
 def test_diff_ends_with_1_where_there_is_a_difference(here: Path) -> None:

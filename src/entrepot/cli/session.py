@@ -114,6 +114,15 @@ class Session:
         self._target_of_links = place.local_path() if place is not None and place.is_local else None
         self._followed = frozenset(words)
 
+    def renaming(self, place: Place) -> Place:
+        """A local place whose copies to another such place are renames, within one file system."""
+        from .renaming import RenamingLayer
+
+        key = f"renames from {place.operator.info.root}"
+        if key not in self._operators:
+            self._operators[key] = place.operator.layer(RenamingLayer())
+        return replace(place, operator=self._operators[key])
+
     def check_values(self) -> None:
         """Refuses a value of `-o` that no storage of the command knows.
 

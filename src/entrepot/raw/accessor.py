@@ -91,8 +91,8 @@ class AccessorInfo:
             `ConditionNotMatch` once the content has changed. Then chunks that are read in turn need no body each.
         is_remote: whether calls go over a network; remote calls are retried and timed by default. A service that
             sends through `context.http` can leave it out: the stack notices.
-        copies_from_elsewhere: whether the source of `copy` is a path in another root or container, so that equal paths
-            are two objects (`ServiceConfig.builder_of_copies`).
+        copies_from_elsewhere: whether the source of `copy`, and of `rename` if there is one, is a path in another root
+            or container, so that equal paths are two objects (`ServiceConfig.builder_of_copies`).
         reads_describe_all: whether the response to a read has the user metadata and all headers of the object. If not,
             a copy that is streamed asks for them by a stat.
     """

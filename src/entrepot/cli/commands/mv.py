@@ -54,10 +54,10 @@ async def command(
 ) -> None:
     """Move objects between any two storages.
 
-    Each object is copied as by `cp`, and deleted when its copy is complete. Within one file system it is renamed. With
-    -r the files in the one SOURCE are moved with their paths in it, and directories that a wildcard matches keep their
-    names, as in `cp -r`. What cannot be copied, or is changed after it was copied, stays where it is, as do directories
-    without files.
+    Each object is copied as by `cp`, and deleted when its copy is complete. A file is renamed within one file system.
+    With -r the files in the one SOURCE are moved with their paths in it, and directories that a wildcard matches keep
+    their names, as in `cp -r`. What cannot be copied, or is changed after it was copied, stays where it is, as do
+    directories without files.
     """
     session.guesses_types = not options["no_guess_mime_type"]
     rules = TreeRules(options, copy_options=file_keywords(options, options["chunk"]))
@@ -109,6 +109,8 @@ async def _move(session: Session, source: Place, target: Place, rules: TreeRules
     can_rename = source.operator is target.operator and source.operator.info.capability.rename and not skips_same
     if rules.is_dry or not can_rename or keywords.keys() - {"if_not_exists"}:
         how = {"is_dry": rules.is_dry, "resume": False, "skips_same": skips_same}
+        if _is_renamed_by_copying(session, source, target):
+            source, target = session.renaming(source), session.renaming(target)
         metadata = await transfer.file(source, target, keywords, **how)
         if metadata is not None and not rules.is_dry:
             await _delete(session, source, metadata)
@@ -123,6 +125,11 @@ async def _move(session: Session, source: Place, target: Place, rules: TreeRules
         session.fail(source.name, error)
     else:
         transfer.show("move", source.name, target.name)
+
+
+def _is_renamed_by_copying(session: Session, source: Place, target: Place) -> bool:
+    """Whether a copy may be a rename: no bandwidth limits it, and the target of a link would not be the copy."""
+    return source.is_local and target.is_local and session.settings.bandwidth is None and not source.is_link()
 
 
 async def _delete(session: Session, source: Place, copied: Metadata) -> None:

@@ -129,7 +129,7 @@ class FsAccessor(Accessor):
         root: the directory.
         fsync: whether each write, copy, rename and new directory is forced to the disk.
         abandoned_after: seconds after which a listing removes an abandoned temporary file; 0 is never.
-        source: the root that the sources of copies are in; None is this one.
+        source: the root that the sources of copies and renames are in; None is this one.
     """
 
     def __init__(
@@ -145,12 +145,12 @@ class FsAccessor(Accessor):
             Scheme.FS, normalize_root(root), native_capability=CAPABILITY, chunks_from_one_body=True,
             copies_from_elsewhere=source is not None,
         )  # fmt: skip
-        self._source = source
         self._abandoned_after = 0 if context.is_read_only else abandoned_after
         self._context = context
         if context.is_about_to_wait:
             _import_what_calls_need(context)
         self._root = root
+        self._origin = source or root
         self._cached_files = CachedFiles(root)
         self._fsync = fsync
 
@@ -280,7 +280,7 @@ class FsAccessor(Accessor):
         return RpList(), FsLister(self._context.runtime, walk)
 
     async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, FsCopier]:
-        old, new = self._two_paths(source, target, self._source)
+        old, new = self._two_paths(source, target)
         copy = FileCopy(old, new, is_new=args.if_not_exists, fsync=self._fsync)
         return RpCopy(), FsCopier(self._context.runtime, copy)
 
@@ -291,15 +291,9 @@ class FsAccessor(Accessor):
         )  # fmt: skip
         return RpRename()
 
-    def _two_paths(self, source: str, target: str, origin: str | None = None) -> tuple[RootedPath, RootedPath]:
-        """Returns both paths below their roots, and checks that the target may be made.
-
-        Arguments:
-            source: the path of the source.
-            target: the path of the target.
-            origin: the root of the source; None is the one of the target.
-        """
-        old, new = RootedPath(origin or self._root, file_path(source)), RootedPath(self._root, file_path(target))
+    def _two_paths(self, source: str, target: str) -> tuple[RootedPath, RootedPath]:
+        """Returns both paths below their roots, and checks that the target may be made."""
+        old, new = RootedPath(self._origin, file_path(source)), RootedPath(self._root, file_path(target))
         check_may_be_made(new.relative)
         if old == new:
             raise IsSameFile("source and target are the same")

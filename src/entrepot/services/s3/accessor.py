@@ -281,7 +281,8 @@ class S3Accessor(HttpStore[S3Core]):
     def copying_from(self, source: S3Accessor) -> S3Accessor:
         """This accessor, except that the source of a copy is an object of another one."""
         accessor = S3Accessor(self._client, self.info.root, max_copy=self._max_copy, source=source)
-        accessor.info = replace(self.info, copies_from_elsewhere=True)
+        own = replace(self.info.native_capability, rename=False, rename_with_if_not_exists=False)
+        accessor.info = replace(self.info, native_capability=own, capability=own, copies_from_elsewhere=True)
         return accessor
 
     def source_object(self, path: str) -> SourceObject:
