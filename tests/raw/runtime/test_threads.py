@@ -98,6 +98,30 @@ async def test_a_job_leaves_the_thread_to_others_after_its_longest_turn(gate, mo
     assert order == ["first", "another user", "second"]
 
 
+async def test_a_job_whose_turn_is_over_has_another_in_its_place_though_others_move(gate, monkeypatch):
+    hung = await hang_for_long(gate)
+    monkeypatch.setattr(hops, "LONGEST_TURN", 0)
+    has_started, may_end = threading.Event(), threading.Event()
+
+    def take_long():
+        has_started.set()
+        may_end.wait(30)
+        time.sleep(2 * hops.TOGETHER)
+
+    first = asyncio.ensure_future(runtime.blocking(take_long))
+    while not has_started.is_set():
+        await asyncio.sleep(hops.PATIENCE)
+    await asyncio.sleep(2 * hops.PATIENCE)
+    monkeypatch.setattr(hops, "PATIENCE", 30)  # so that every job moves, and no look starts one
+    behind = asyncio.ensure_future(runtime.blocking(len, "abc"))
+    await asyncio.sleep(0)
+    may_end.set()
+    async with asyncio.timeout(10):
+        assert await behind == 3
+    gate.set()
+    await asyncio.gather(hung, first)
+
+
 async def test_a_call_that_hangs_holds_up_neither_those_before_nor_those_behind_it(gate):
     before = calls_of(len, "abc")
     hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))

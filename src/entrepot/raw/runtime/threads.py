@@ -7,8 +7,9 @@ last ones by its end. That also keeps threads from contending when the calls are
 A long call must not delay the others. A job notes when a call ends, and is stuck if `PATIENCE` seconds have passed
 since then. A new call starts a job immediately if there is none or all are stuck. Otherwise it waits, and the loop
 looks at the jobs after `PATIENCE` seconds, and again while calls wait: it starts one more job if some job still moves,
-one for each waiting call if all are stuck. A job ends when no call waits, after `TURN` calls, or after `LONGEST_TURN`
-seconds, so that other users of the executor get the thread.
+one for each waiting call if all are stuck. A job ends when no call waits. It also ends when its turn is over, after
+`TURN` calls or `LONGEST_TURN` seconds, so that other users of the executor get the thread; if calls wait then, another
+one takes its place behind those users, so that there are as many jobs as before.
 
 A job may get stuck in a call while it has results of earlier ones. That call was submitted while a job ran, so a look
 follows, and hands over all results. It does so after it has seen that no call waits: then each job makes its last
@@ -65,13 +66,14 @@ class _Job:
 
     Attributes:
         is_refused: whether the executor has refused it.
+        is_turn_over: whether it ended because its turn was over.
         moved_at: when its last call ended, by `monotonic`; before that, when it started.
     """
 
-    __slots__ = ("is_refused", "moved_at")
+    __slots__ = ("is_refused", "is_turn_over", "moved_at")
 
     def __init__(self) -> None:
-        self.is_refused = False
+        self.is_refused = self.is_turn_over = False
         self.moved_at = monotonic()
 
 
@@ -106,8 +108,8 @@ class ThreadCalls:
                     raise _no_thread() from error
                 raise
         else:
-            if len(self._waiting) == 1:  # else a look comes for those that waited already
-                self._start_unless_one_moves(loop)
+            if len(self._waiting) == 1 and not self._one_moves():  # else a look comes for those that waited already
+                self._start_more(loop, 1)
             self._watch(loop)
         return future
 
@@ -145,13 +147,14 @@ class ThreadCalls:
                 with suppress(RuntimeError):  # the loop is closed, and no task waits any more
                     loop.call_soon_threadsafe(self._hand_over)
                 if now - started > LONGEST_TURN:
-                    return
+                    break
+        job.is_turn_over = True
 
     def _end(self, job: _Job, ended: asyncio.Future[None]) -> None:
         self._jobs.remove(job)
         self._hand_over()
-        if self._waiting:
-            self._start_unless_one_moves(asyncio.get_running_loop())
+        if self._waiting and (job.is_turn_over or not self._one_moves()):
+            self._start_more(asyncio.get_running_loop(), 1)
         if not ended.cancelled():  # as a job is that waits when its executor is shut down
             ended.result()
 
@@ -185,10 +188,6 @@ class ThreadCalls:
             if job.moved_at > patient_since:
                 return True
         return False
-
-    def _start_unless_one_moves(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._one_moves():
-            self._start_more(loop, 1)
 
     def _start_more(self, loop: asyncio.AbstractEventLoop, wanted: int) -> None:
         try:
