@@ -183,6 +183,22 @@ async def test_calls_without_others_beside_them_need_no_timer(gate):
 
 
 @ONLY_ASYNCIO
+async def test_a_queue_needs_no_looks_though_its_calls_wait_for_each_other(gate, monkeypatch):
+    monkeypatch.setattr(hops, "TOGETHER", 30)
+    queue, may_go_on = runtime.call_queue(), threading.Event()
+    calls = (may_go_on.wait, 30), (len, "abc"), (gate.wait, 30)
+    first, second, hung = (asyncio.ensure_future(queue.blocking(call, *args)) for call, *args in calls)
+    await asyncio.sleep(0)
+    assert looks() == []
+    may_go_on.set()
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(first, second) == [True, 3]
+    assert not hung.done()
+    gate.set()
+    assert await hung is True
+
+
+@ONLY_ASYNCIO
 async def test_a_loop_looks_no_more_once_no_call_waits(gate):
     hung = calls_of(gate.wait, 30)
     meanwhile = calls_of(len, "abc")
@@ -415,9 +431,10 @@ from entrepot.raw.runtime.asyncio import AsyncioRuntime
 async def main():
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
     runtime, gate = AsyncioRuntime(), threading.Event()
-    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))
+    blocking = runtime.call_queue().blocking if "queue" in sys.argv else runtime.blocking
+    hung = asyncio.ensure_future(blocking(gate.wait, 30))
     await asyncio.sleep(0.01)
-    calls = [asyncio.ensure_future(runtime.blocking(os.write, 1, b"made ")) for _ in range(3)]
+    calls = [asyncio.ensure_future(blocking(os.write, 1, b"made ")) for _ in range(3)]
     await asyncio.sleep(0)
     loop = asyncio.get_running_loop()
     child = os.fork()
@@ -435,10 +452,45 @@ asyncio.run(main())
 """
 
 
-def test_a_forked_child_that_goes_on_in_the_loop_makes_no_call_of_its_parent():
-    script = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", MADE_ONCE]  # from 3.12 on `fork` warns
-    ended = subprocess.run(script, capture_output=True, text=True, timeout=30, check=True)
-    assert (ended.stdout, ended.stderr) == ("made " * 3, "")
+def output(script, *args):
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script, *args]  # from 3.12 on `fork` warns
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert ended.stderr == ""
+    return ended.stdout
+
+
+@pytest.mark.parametrize("way", ["at once", "queue"])
+def test_a_forked_child_that_goes_on_in_the_loop_makes_no_call_of_its_parent(way):
+    assert output(MADE_ONCE, way) == "made " * 3
+
+
+QUEUE_OF_TWO = """
+import asyncio, os, sys
+from entrepot.raw.runtime.asyncio import AsyncioRuntime
+
+async def main():
+    loop, queue = asyncio.get_running_loop(), AsyncioRuntime().call_queue()
+    running = asyncio.ensure_future(queue.blocking(sys.stdin.readline))
+    await asyncio.sleep(0.1)
+    child = os.fork()
+    if child == 0:
+        asyncio._set_running_loop(loop)  # asyncio forgets it in a forked child
+        await queue.blocking(os.write, 1, b"child ")
+        running.cancel()
+        sys.exit(0)
+    os.waitpid(child, 0)
+    os.write(gate, b"\\n")
+    await running
+    await queue.blocking(os.write, 1, b"parent")
+
+ours, gate = os.pipe()
+sys.stdin = open(ours)
+asyncio.run(main())
+"""
+
+
+def test_a_queue_goes_on_in_a_forked_child_and_in_its_parent_after_the_child_has_left_the_loop():
+    assert output(QUEUE_OF_TWO) == "child parent"
 
 
 async def test_calls_that_take_long_leave_threads_to_short_ones(gate):

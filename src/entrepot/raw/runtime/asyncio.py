@@ -15,7 +15,7 @@ from . import base
 from .deadlines import Deadlines
 from .loop_local import LoopLocal
 from .running import is_running, now, of_another_loop, require_task, running_loop
-from .threads import LONGEST_TURN, ThreadCalls, in_thread, in_thread_for_long
+from .threads import LONGEST_TURN, ThreadCalls, in_thread, in_thread_for_long, queue_of
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -123,13 +123,15 @@ class _CallQueue(base.CallQueue):
 
     __slots__ = ("_calls", "_loop")
 
+    _calls: ThreadCalls
+
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def blocking(self, call: Callable[[*Args], T], *args: *Args) -> T:
         loop = running_loop()
         if self._loop is not loop:  # a job of a loop that was closed would never be seen to end
-            self._loop, self._calls = loop, ThreadCalls(1)
+            self._loop, self._calls = loop, queue_of(loop)
         return await self._calls.submit(loop, call, args)
 
 

@@ -23,7 +23,9 @@ end of that job, so it makes no call (`is_refused`).
 lock. A job's note is written by its thread. All other state belongs to the loop's thread. A call that is cancelled
 before a thread starts it is not made; a started call runs to its end, and its result is dropped. Calls that may take
 seconds, such as a copy of a large file, have a `ThreadCalls` of their own with at most half of the threads, so that a
-short call always finds one. A forked child drops what it inherited: the threads are its parent's.
+short call always finds one. With one thread the calls are a queue (`queue_of`). There a look would start nothing, so
+there is none, and each result is handed over at once. A forked child drops what it inherited: the threads are its
+parent's.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeAlias, TypeVar, TypeVarTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from entrepot.errors import Unexpected
 
@@ -84,7 +86,7 @@ class ThreadCalls:
         threads: the most threads of these calls at a time.
     """
 
-    __slots__ = ("_is_watched", "_jobs", "_made", "_threads", "_waiting")
+    __slots__ = ("__weakref__", "_is_watched", "_jobs", "_made", "_threads", "_waiting")
 
     def __init__(self, threads: int = THREADS) -> None:
         self._threads = threads
@@ -107,16 +109,17 @@ class ThreadCalls:
                 if _is_of_no_thread(error):
                     raise _no_thread() from error
                 raise
-        else:
+        elif self._threads > 1:
             if len(self._waiting) == 1 and not self._one_moves():  # else a look comes for those that waited already
                 self._start_more(loop, 1)
             self._watch(loop)
         return future
 
     def forget(self) -> None:
-        """Drops the waiting calls. For the child of a fork, which must not repeat the calls of its parent."""
+        """Drops the waiting calls and the jobs. For the child of a fork, which must not repeat those of its parent."""
         leak(self._waiting)
         self._waiting = deque()
+        self._jobs = set()
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         job = _Job()
@@ -142,7 +145,7 @@ class ThreadCalls:
                 self._made.append((future, *_outcome(call, args)))
             del future, call, args  # the arguments of a call are released with it, not when the next one has ended
             job.moved_at = now = monotonic()
-            if now - handed_over > TOGETHER:
+            if now - handed_over > TOGETHER or self._threads == 1:
                 handed_over = now
                 with suppress(RuntimeError):  # the loop is closed, and no task waits any more
                     loop.call_soon_threadsafe(self._hand_over)
@@ -151,7 +154,7 @@ class ThreadCalls:
         job.is_turn_over = True
 
     def _end(self, job: _Job, ended: asyncio.Future[None]) -> None:
-        self._jobs.remove(job)
+        self._jobs.discard(job)  # it is not there after a fork
         self._hand_over()
         if self._waiting and (job.is_turn_over or not self._one_moves()):
             self._start_more(asyncio.get_running_loop(), 1)
@@ -229,6 +232,7 @@ _OfLoops: TypeAlias = WeakKeyDictionary[asyncio.AbstractEventLoop, ThreadCalls]
 
 _of_loops: _OfLoops = WeakKeyDictionary()
 _long_of_loops: _OfLoops = WeakKeyDictionary()
+_queues: WeakSet[ThreadCalls] = WeakSet()
 
 
 def in_thread(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
@@ -251,9 +255,19 @@ def in_thread_for_long(call: Callable[[*Args], T], *args: *Args) -> asyncio.Futu
     return calls.submit(loop, call, args)
 
 
+def queue_of(loop: asyncio.AbstractEventLoop) -> ThreadCalls:
+    """Returns new calls of the running loop, which one thread at a time makes in turn."""
+    queue = ThreadCalls(1)
+    _queues.add(queue)
+    used_loops.add(loop)
+    return queue
+
+
 def _forget_inherited() -> None:
     """Drops all inherited calls in the child of a fork: the threads are its parent's."""
     global _of_loops, _long_of_loops  # emptied, they would end futures that the parent waits for
+    for queue in list(_queues):
+        queue.forget()
     for of_loops in (_of_loops, _long_of_loops):
         for inherited in list(of_loops.values()):
             inherited.forget()
