@@ -128,3 +128,25 @@ async def test_what_a_proxy_answers(
         assert "secret" not in str(caught.value)
         await transport.close()
         assert not (await transport._pools.get()).current()._made
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("is_trusted", [False, True])
+def test_a_tunnel_whose_tls_fails_is_one_error_and_nothing_is_logged(
+    server_tls: ssl.SSLContext, ca_file: str, loop: str, is_trusted: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(server: ScriptedServer) -> None:
+        async with Proxy(b"HTTP/1.1 200 OK\r\n\r\n", None) as url:
+            transport = NativeTransport(ca_file=ca_file if is_trusted else None, proxy=url)
+            with pytest.raises(Error):
+                await get(transport, f"{server.endpoint.replace('http:', 'https:')}/a")
+            await asyncio.sleep(0.01)
+            assert not (await transport._pools.get()).current()._made
+            await transport.close()
+
+    with (
+        ScriptedServer(lambda _: [whole_response(b"hello")], None if is_trusted else server_tls) as server,
+        asyncio.Runner(loop_factory=LOOPS[loop]) as runner,
+    ):
+        runner.run(main(server))
+    assert [str(record.exc_info or record.getMessage()) for record in caplog.records] == []

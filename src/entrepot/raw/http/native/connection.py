@@ -115,7 +115,7 @@ class Connection(asyncio.BufferedProtocol):
         idle_timeout: for how many seconds the server may be silent; None is without limit.
         is_active: whether something happened since the last look.
         key: the key under which the pool keeps it.
-        outgoing: what it sends, from `connection_made` on.
+        outgoing: what it sends.
     """
 
     __slots__ = (
@@ -163,6 +163,7 @@ class Connection(asyncio.BufferedProtocol):
         self.idle_timeout: float | None = None
         self.is_active = True
         self.key = key
+        self.outgoing = Outgoing(owner.loop)
 
     # Called by the event loop.
 
@@ -170,7 +171,7 @@ class Connection(asyncio.BufferedProtocol):
         self._wire = transport
         self._channel = transport if isinstance(transport, TlsChannel) else None
         self._has_tls_of_loop = transport.get_extra_info("ssl_object") is not None
-        self.outgoing = Outgoing(self._owner.loop, transport)
+        self.outgoing.start(transport)
         self._owner.note_made(self)
 
     def get_buffer(self, _sizehint: int) -> memoryview:

@@ -25,7 +25,6 @@ class Outgoing:
 
     Arguments:
         loop: the event loop of the connection.
-        wire: the transport of the event loop.
 
     Attributes:
         handed: how many bytes of content were handed over in this exchange.
@@ -36,14 +35,19 @@ class Outgoing:
 
     __slots__ = ("_loop", "_sender", "_wire", "handed", "has_ended", "is_paused", "taken")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wire: Any) -> None:
+    _wire: Any  # asyncio.Transport, whose methods the event loops implement with different classes
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._wire = wire
         self._sender: asyncio.Future[None] | None = None  # what the task that sends waits for
         self.handed = self.taken = 0
         self.has_ended = self.is_paused = False
 
     # Called by the connection.
+
+    def start(self, wire: Any) -> None:
+        """Notes the transport, before which nothing is sent. With TLS in a tunnel the connection may end before."""
+        self._wire = wire
 
     def pause(self) -> None:
         """Makes senders wait."""
