@@ -319,6 +319,36 @@ async def test_a_system_without_threads_is_a_temporary_error_and_its_job_makes_n
     assert await runtime.blocking(str, 1) == "1"
 
 
+@pytest.mark.parametrize("ends", ["before the refusal", "after it"])
+async def test_a_refused_job_that_a_thread_has_begun_makes_its_call(gate, monkeypatch, ends):
+    executor, may_go_on, has_begun = ThreadPoolExecutor(2), threading.Event(), threading.Event()
+    asyncio.get_running_loop().set_default_executor(executor)
+    executor.submit(may_go_on.wait, 30)
+    if ends == "before the refusal":
+        gate.set()
+
+    def take_then_refuse(_):
+        may_go_on.set()
+        assert has_begun.wait(30)
+        if gate.is_set():
+            time.sleep(0.05)
+        raise RuntimeError("can't start new thread")
+
+    def call():
+        has_begun.set()
+        return gate.wait(30)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hops, "TOGETHER", 30)
+        patch.setattr(threading.Thread, "start", take_then_refuse)
+        called = asyncio.ensure_future(runtime.blocking(call))
+        await asyncio.sleep(0)
+        gate.set()
+        async with asyncio.timeout(10):
+            assert await called is True
+    assert await runtime.blocking(len, "abc") == 3
+
+
 async def test_calls_that_wait_when_their_executor_is_shut_down_are_refused_or_made(gate):
     executor = ThreadPoolExecutor(1)
     asyncio.get_running_loop().set_default_executor(executor)

@@ -17,7 +17,8 @@ call, and the results of all others are there. So no look is needed until the ne
 calls, or with one at a time, has no timer of ours.
 
 An executor that can start no thread refuses a job, and yet keeps it for the next thread. By then nobody waits for the
-end of that job, so it makes no call (`is_refused`).
+end of that job, so it makes no call (`is_refused`). If a thread that has just become free has begun the job before the
+executor refused it, the call is made, and both the job and the loop see to its result.
 
 `_waiting` and `_made` are deques that both the loop and the threads use; their operations are atomic, so there is no
 lock. A job's note is written by its thread. All other state belongs to the loop's thread. A call that is cancelled
@@ -105,7 +106,10 @@ class ThreadCalls:
             try:
                 self._start(loop)
             except BaseException as error:
-                self._waiting.pop()
+                try:
+                    self._waiting.pop()
+                except IndexError:  # the job was begun nevertheless
+                    return future
                 if _is_of_no_thread(error):
                     raise _no_thread() from error
                 raise
@@ -127,6 +131,7 @@ class ThreadCalls:
             started = loop.run_in_executor(None, self._work, loop, job)
         except BaseException:
             job.is_refused = True
+            loop.call_soon(self._hand_over)
             raise
         started.add_done_callback(partial(self._end, job))
         self._jobs.add(job)
@@ -140,7 +145,7 @@ class ThreadCalls:
             try:
                 future, call, args = self._waiting.popleft()
             except IndexError:
-                return
+                break
             if not future.cancelled():
                 self._made.append((future, *_outcome(call, args)))
             del future, call, args  # the arguments of a call are released with it, not when the next one has ended
@@ -150,8 +155,13 @@ class ThreadCalls:
                 with suppress(RuntimeError):  # the loop is closed, and no task waits any more
                     loop.call_soon_threadsafe(self._hand_over)
                 if now - started > LONGEST_TURN:
+                    job.is_turn_over = True
                     break
-        job.is_turn_over = True
+        else:
+            job.is_turn_over = True
+        if job.is_refused:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._hand_over)
 
     def _end(self, job: _Job, ended: asyncio.Future[None]) -> None:
         self._jobs.discard(job)  # it is not there after a fork
