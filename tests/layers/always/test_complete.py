@@ -20,6 +20,11 @@ CASES = [
 ]
 
 
+async def test_chunks_of_a_service_that_has_none_of_its_own_are_large_since_each_is_a_request() -> None:
+    body = oio.StreamableReader(oio.BytesReader(lambda: bytes(9 << 20)))
+    assert [len(await body.next() or b"") for _ in range(3)] == [4 << 20, 4 << 20, 1 << 20]
+
+
 @pytest.mark.parametrize(("can_seek", "can_next", "wrapper"), CASES)
 class TestTheFourCases:
     async def test_body_is_wrapped_by_what_completes_it(

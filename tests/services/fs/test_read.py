@@ -267,15 +267,21 @@ def test_reader_tells_what_it_found_when_it_opened(run: Run, op: Operator) -> No
     run(scenario())
 
 
-@pytest.mark.usefixtures("file")
-def test_bodies_have_seek_natively_and_chunks_from_the_stack(run: Run, op: Operator, root: Path) -> None:
+def test_bodies_have_seek_and_chunks_natively(run: Run, op: Operator, root: Path) -> None:
+    (root / "file").write_bytes(bytes(5 << 20))
     service = accessor.FsAccessor(op._context, str(root))
     assert service.info.native_capability.read_can_seek
-    assert not service.info.native_capability.read_can_next
-    _, body = run(service.read("d/file", OpRead()))
-    assert isinstance(body, oio.FileReader)
-    with pytest.raises(Unsupported):
-        run(body.next())
+    assert service.info.native_capability.read_can_next
+
+    async def scenario() -> None:
+        _, body = await service.read("file", OpRead(range=BytesRange(1)))
+        assert isinstance(body, oio.FileReader)
+        sizes = [len(await body.next() or b"") for _ in range(4)]
+        assert sizes == [2 << 20, 2 << 20, (1 << 20) - 1, 0]
+        assert await body.next() is None
+        await body.close()
+
+    run(scenario())
 
 
 @pytest.mark.usefixtures("file")

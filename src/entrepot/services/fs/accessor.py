@@ -84,6 +84,7 @@ CAPABILITY = Capability(
     stat_with_if_unmodified_since=True,
     read=True,
     read_can_seek=True,
+    read_can_next=True,
     read_with_suffix=True,
     read_with_if_match=True,
     read_with_if_none_match=True,

@@ -39,6 +39,10 @@ SNAPSHOT_STEP: Final = 256 * 1024
 SNAPSHOT_LIMIT: Final = 64 * 1024 * 1024
 """The most bytes of a file without a size, which must be held in memory. `/proc/self/pagemap` has 256 GiB."""
 
+PIECE: Final = 2 * 1024 * 1024
+"""The bytes of a piece of a stream: large enough that a thread call costs little beside reading them. Three of them, as
+a stream has for a moment, need less memory than two of twice the size."""
+
 SMALL: Final = 64 * 1024
 """A window of at most this many bytes that the first read takes whole is kept, and its file closed in that call."""
 
@@ -56,7 +60,7 @@ def into_read_from_file(
     cached_part: CachedPart | None = None,
     chunk: int | None = None,
 ) -> "FileReader":
-    """Returns a body over a window of a file, with native `read`, `seek` and suffixes.
+    """Returns a body over a window of a file, with native `read`, `next`, `seek` and suffixes.
 
     The window's end is clamped to the file's size when it is opened: bytes appended later are not read,
     and a file that shrinks is `ContentIncomplete`. With `chunk`, any change of the file is `ConditionNotMatch`.
@@ -176,6 +180,9 @@ class FileReader(Read):
         size = await self._runtime.shield(call)
         self._position += size
         return size
+
+    async def next(self) -> bytes | None:
+        return await self.read(PIECE) or None
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         self._check_open()

@@ -6,9 +6,8 @@ from typing import Final
 
 from .api import Read
 
-CHUNK: Final = 2 * 1024 * 1024
-"""The size of a chunk in bytes: large enough that a thread call costs little beside the bytes that it returns. Three of
-them, as a stream of a file has for a moment, need less memory than two of twice the size."""
+CHUNK: Final = 4 * 1024 * 1024
+"""The size of a chunk in bytes: large enough that a request to a server costs little beside the bytes it brings."""
 
 
 class StreamableReader(Read):
