@@ -209,9 +209,10 @@ class FileMeter:
         """Notes the end of the file.
 
         Arguments:
-            size: its size, where the store made the copy and no pieces were noted; None where the pieces are all.
+            size: its size, where the store made the copy, whose steps need not all be noted; None where the pieces are
+                all.
         """
-        rest = 0 if size is None else size - self.done
+        rest = 0 if size is None else max(0, size - self.done)
         self.done += rest
         self._meter.add(self._path, self.done, self.done, rest, is_complete=True)
 
@@ -326,7 +327,7 @@ class _Transfer:
         try:
             if self.is_into_directories:
                 check_file_names(path)
-            is_complete = self.rules.is_dry or await self._copy_one(entry, target, meter)
+            size = entry.size if self.rules.is_dry else await self._copy_one(entry, target, meter)
         except Error as error:
             error.of_call("copy_to", scheme=self.source.accessor.info.scheme, path=entry.path)
             error.path = entry.path  # an error of the target has the path there
@@ -337,15 +338,18 @@ class _Transfer:
             self.rules.note("fail", path, entry.size, error)
             return
         self.refusals.note(None)
-        meter.complete(entry.size if is_complete else None)
+        meter.complete(size)
         self.copied += 1
         self.copied_bytes += meter.done
         self.rules.note("copy", path, meter.done)
 
-    async def _copy_one(self, entry: Entry, target: str, meter: FileMeter) -> bool:
-        """Copies a file. Returns whether it was copied as a whole, so that no piece was noted."""
+    async def _copy_one(self, entry: Entry, target: str, meter: FileMeter) -> int | None:
+        """Copies a file. Returns its size where the store made the copy; None where all pieces were noted."""
         made = await self.copier.copy_listed(entry.path, target, entry.size, meter.add)
-        return made.is_server_side
+        if not made.is_server_side:
+            return None
+        size = made.metadata.content_length
+        return entry.size if size is None else size
 
     def _there(self, path: str) -> Side:
         return replace(self.target, path=self.target_prefix + path)

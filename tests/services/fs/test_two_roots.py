@@ -147,6 +147,17 @@ class TestCopyTo:
         run(scenario())
 
 
+@pytest.mark.parametrize("path", ["/proc/sys/kernel/ostype", "/sys/kernel/mm/transparent_hugepage/enabled"])
+def test_a_file_that_misstates_its_size_has_its_content(
+    run: Run, op_at: Callable[[object], Operator], tmp_path: Path, path: str
+) -> None:
+    if not Path(path).is_file():
+        pytest.skip("this kernel has no such file")
+    copied = run(op_at(Path(path).parent).copy_to(op_at(tmp_path), Path(path).name, "copy"))
+    assert copied.is_server_side
+    assert (tmp_path / "copy").read_bytes() == Path(path).read_bytes()
+
+
 def test_another_file_system_is_no_difference(run: Run, op_at: Callable[[object], Operator], tmp_path: Path) -> None:
     shared = Path("/dev/shm")
     if not shared.is_dir() or not os.access(shared, os.W_OK) or shared.stat().st_dev == tmp_path.stat().st_dev:
@@ -178,6 +189,56 @@ class TestSteps:
         assert done == sorted(done)
         assert seen[-1].files_done == 1
 
+    @pytest.mark.parametrize("change", ["shrink", "overwrite", "append"])
+    def test_a_source_that_changes_is_not_mixed(
+        self, run: Run, op: Operator, there: Operator, file: Path, other: Path, monkeypatch: pytest.MonkeyPatch,
+        change: str,
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr(content, "_AT_ONCE", 10_000)
+        os.utime(file, (0, 0))
+
+        def apply(progress: Progress) -> None:
+            if progress.done > 10_000:
+                return
+            with file.open("ab" if change == "append" else "r+b") as opened:
+                if change == "shrink":
+                    opened.truncate(50_000)
+                else:
+                    opened.write(b"new")
+
+        with pytest.raises(ConditionNotMatch) as raised:
+            run(op.copy_to(there, "file", "copy", progress=apply))
+        assert raised.value.context["side"] == "source"
+        assert names_in(other) == []
+
+    @pytest.mark.parametrize("is_appended", [True, False])
+    def test_a_short_log_is_copied_as_it_was_and_never_filled_up(
+        self, run: Run, op: Operator, there: Operator, file: Path, other: Path, is_appended: bool
+    ) -> None:
+        def change(progress: Progress) -> None:
+            if progress.done == 10_000:
+                os.truncate(file, len(CONTENT) + 1 if is_appended else 50_000)
+
+        if is_appended:
+            run(op.copy_to(there, "file", "copy", progress=change))
+            assert (other / "copy").read_bytes() == CONTENT
+        else:
+            with pytest.raises(ConditionNotMatch):
+                run(op.copy_to(there, "file", "copy", progress=change))
+            assert names_in(other) == []
+
+    def test_a_file_of_one_step_is_reported_when_it_is_there(
+        self, run: Run, op: Operator, there: Operator, root: Path, other: Path
+    ) -> None:
+        (root / "small").write_bytes(b"1234")
+        seen = list[tuple[int, int, bool]]()
+
+        def look(progress: Progress) -> None:
+            seen.append((progress.done, progress.files_done, (other / "copy").exists()))
+
+        run(op.copy_to(there, "small", "copy", progress=look))
+        assert seen == [(4, 1, True)]
+
     def test_what_progress_raises_ends_the_copy_and_leaves_nothing(
         self, run: Run, op: Operator, there: Operator, other: Path
     ) -> None:
@@ -198,8 +259,9 @@ class TestSteps:
         with pytest.raises(Error):
             copy.advance(revoked)
         assert names_in(other) == []
-        while copy.advance(wanted) is not None:
-            pass
+        counts = list(iter(lambda: copy.advance(wanted), None))
+        assert counts[:2] == [0, 10_000]
+        assert sum(counts) == len(CONTENT) - 10_000  # the rest was counted before
         assert copy.publish(wanted).content_length == len(CONTENT)
         assert (other / "copy").read_bytes() == CONTENT
         assert names_in(other) == ["copy"]
@@ -269,6 +331,15 @@ class TestTrees:
         assert raised.value.report.copied == 4
         assert (other / "inner").read_bytes() == b"a b"
         assert not (other / "inner").is_symlink()
+
+    def test_a_file_without_a_size_is_counted_too(
+        self, run: Run, op_at: Callable[[object], Operator], there: Operator, other: Path
+    ) -> None:
+        source = Path("/proc/sys/fs/epoll")
+        if not (source / "max_user_watches").is_file():
+            pytest.skip("this kernel has no such file")
+        report = run(op_at(source).copy_tree(there, "/", "/"))
+        assert report.copied_bytes == (other / "max_user_watches").stat().st_size > 0
 
     def test_progress_counts_the_bytes(self, run: Run, op: Operator, there: Operator, tree: Path) -> None:
         seen = list[Progress]()

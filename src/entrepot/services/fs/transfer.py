@@ -62,7 +62,7 @@ class RootedPath(NamedTuple):
 class FileCopy:
     """A copy of a file with its permissions and its user metadata, which replaces the target. It is made in steps.
 
-    A failed step discards all, and the next one starts again.
+    A failed step discards all, and the next one starts again. Bytes that are copied again are not counted again.
 
     Arguments:
         source: the file.
@@ -74,7 +74,9 @@ class FileCopy:
         published: the metadata of the copy; None before it is published.
     """
 
-    __slots__ = ("_copy", "_fsync", "_is_new", "_original", "_source", "_steps", "_target", "published")
+    __slots__ = (
+        "_copied", "_copy", "_counted", "_fsync", "_is_new", "_original", "_source", "_steps", "_target", "published",
+    )  # fmt: skip
 
     def __init__(self, source: RootedPath, target: RootedPath, *, is_new: bool, fsync: bool) -> None:
         self._source = source
@@ -84,6 +86,8 @@ class FileCopy:
         self._original = Descriptor()
         self._copy: Temporary | None = None
         self._steps: Iterator[int] | None = None
+        self._copied = 0
+        self._counted = 0
         self.published: Metadata | None = None
 
     @property
@@ -92,12 +96,14 @@ class FileCopy:
         return self._copy is not None
 
     def advance(self, revocable: Revocable) -> int | None:
-        """Copies up to `STEP` bytes, and publishes a file that has no more. Returns their number; None at the end.
+        """Copies up to `STEP` bytes, and returns their number; None at the end. Blocks.
 
-        Blocks.
+        A file that has no more is published by the first step, which is then the end: whoever is called with its bytes
+        could not end the copy any more.
 
         Raises:
             IsSameFile: both paths lead to the same file.
+            ConditionNotMatch: the source changed meanwhile.
         """
         with self._discarded_on_failure():
             is_first = self._steps is None
@@ -107,10 +113,19 @@ class FileCopy:
                 revocable.check_wanted()
                 copied += count
                 if copied >= STEP:
-                    return copied
-            if is_first:
-                self._publish(revocable, copy)
-            return copied or None
+                    break
+            else:
+                if is_first:
+                    self._publish(revocable, copy)
+                    return None
+            return self._count(copied) if copied else None
+
+    def _count(self, copied: int) -> int:
+        """Returns how many bytes of a step were not counted before an attempt failed."""
+        self._copied += copied
+        new = max(0, self._copied - self._counted)
+        self._counted += new
+        return new
 
     def publish(self, revocable: Revocable) -> Metadata:
         """Gives the copy its name, unless that was done, and returns its metadata. Blocks."""
@@ -125,6 +140,7 @@ class FileCopy:
     def discard(self) -> None:
         """Removes the temporary file, unless it was published, and closes all."""
         copy, self._copy, self._steps = self._copy, None, None
+        self._copied = 0
         self._original.close()
         if copy is not None:
             copy.discard()

@@ -7,8 +7,11 @@ Theory of operation of a copy (`copy_content`). Three ways are tried, the cheape
 - The bytes go through memory, 1 MiB at a time, from the offset at which the kernel stopped.
 
 Only the spans with data are copied (SEEK_DATA, SEEK_HOLE), and the size is set at the end, so holes stay holes. A file
-of `/proc` says that its size is 0: after the last span the copy reads on until the end of the file. Any refusal of one
-way leads to the next one; a real error (a full disk, a read error) comes again in the last way, which raises it.
+of `/proc` or `/sys` has another size than it states: it is read until its end. Any refusal of one way leads to the next
+one; a real error (a full disk, a read error) comes again in the last way, which raises it.
+
+The copy has the size that the source had at first. If the source is shorter in the end, the copy fails: its end would
+be zeros. So does the copy of a file of more than `_AT_ONCE` bytes that changed, since its content may be a mix of two.
 The target is a temporary file that only the caller can see. The copy is a generator, whose caller may end it between
 two steps, and then discards the file.
 """
@@ -19,9 +22,11 @@ from collections.abc import Generator, Iterator
 from fcntl import ioctl
 from typing import Final
 
+from entrepot.errors import ConditionNotMatch
 from entrepot.types import Metadata
 from entrepot.types.records import replace
 
+from .attributes import may_misstate_size
 from .describe import describe
 from .descriptor import owned
 from .xattrs import user_metadata_of
@@ -30,6 +35,8 @@ _FICLONE: Final = 0x40049409
 _STEP: Final = 64 * 1024 * 1024
 """Bytes that the kernel copies at a time. Between two steps a copy can be ended."""
 _BUFFER: Final = 1024 * 1024
+_AT_ONCE: Final = 8 * 1024 * 1024
+"""The most bytes of a file that is taken as it is found, such as a log, as by one read of a stream."""
 
 
 def write_all(descriptor: int, data: bytes | bytearray | memoryview, offset: int) -> None:
@@ -64,19 +71,37 @@ def copy_content(source: int, target: int) -> Iterator[int]:
     Arguments:
         source: the open file to copy.
         target: the open file to fill.
+
+    Raises:
+        ConditionNotMatch: the source changed meanwhile.
     """
     if shared := _shared(source, target):
         yield shared
         return
     attributes = os.fstat(source)
-    size = attributes.st_size
+    if may_misstate_size(attributes):
+        yield from _copy_through_memory(source, target, 0, None)
+        return
     for begin, end in _data_of(source, attributes):
         offset = yield from _copy_by_kernel(source, target, begin, end)
         if offset < end:
-            yield from _copy_through_memory(source, target, offset, end)
-    if os.fstat(target).st_size < size:
-        os.ftruncate(target, size)  # a hole at the end
-    yield from _copy_through_memory(source, target, size, None)  # the content of files of `/proc`, whose size is 0
+            offset = yield from _copy_through_memory(source, target, offset, end)
+        if offset < end:
+            raise _changed()
+    _check_is_unchanged(source, attributes)
+    if os.fstat(target).st_size < attributes.st_size:
+        os.ftruncate(target, attributes.st_size)  # a hole at the end
+
+
+def _check_is_unchanged(source: int, before: os.stat_result) -> None:
+    now = os.fstat(source)
+    is_modified = (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
+    if now.st_size < before.st_size or (is_modified and before.st_size > _AT_ONCE):
+        raise _changed()
+
+
+def _changed() -> ConditionNotMatch:
+    return ConditionNotMatch("the source changed while it was copied").add_context(side="source")
 
 
 def _data_of(source: int, attributes: os.stat_result) -> Iterator[tuple[int, int]]:
@@ -96,12 +121,13 @@ def _data_of(source: int, attributes: os.stat_result) -> Iterator[tuple[int, int
         yield begin, offset
 
 
-def _copy_through_memory(source: int, target: int, offset: int, end: int | None) -> Iterator[int]:
-    """Copies from an offset to `end`, or to the end of the file."""
+def _copy_through_memory(source: int, target: int, offset: int, end: int | None) -> Generator[int, None, int]:
+    """Copies from an offset to `end`, or to the end of the file. Returns the offset up to which it copied."""
     while data := os.pread(source, _BUFFER if end is None else min(_BUFFER, end - offset), offset):
         write_all(target, data, offset)
         offset += len(data)
         yield len(data)
+    return offset
 
 
 def _shared(source: int, target: int) -> int:
