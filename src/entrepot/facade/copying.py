@@ -195,6 +195,8 @@ class Copier:
             return Copied(metadata, is_server_side=True)
         except Error as error:
             error.add_context(side="source" if isinstance(error, NotFound) else "source or target")
+            if error.context["side"] == "target":
+                error.path = target  # the layers took the one of the source for it
             raise
 
     def _args_for(self, size: int | None) -> OpCopy:

@@ -99,10 +99,11 @@ class TestCopyTo:
         other.mkdir()
         (root / "out").symlink_to("../secret")
         (other / "out").symlink_to("../outside")
-        for source, target in (("out", "copy"), ("file", "out/new")):
+        for source, target, side in (("out", "copy", "source"), ("file", "out/new", "target")):
             with pytest.raises(PermissionDenied) as raised:
                 run(op.copy_to(there, source, target))
-            assert raised.value.path == source
+            assert raised.value.context["side"] == side
+            assert raised.value.path == {"source": source, "target": target}[side]
         assert names_in(other) == ["out"]
         assert names_in(root.parent / "outside") == ["secret"]
 
