@@ -160,6 +160,14 @@ def test_wrong_credentials_are_not_tried_on_each_word(bucket: Bucket, verb: str)
     assert "1" in done.out  # another storage is still tried
 
 
+@pytest.mark.parametrize("has_wildcard", [True, False])
+def test_wrong_credentials_are_not_tried_on_each_listing(bucket: Bucket, has_wildcard: bool) -> None:
+    words = [f"{bucket.uri}{number:02}{'*' if has_wildcard else '/'}" for number in range(12)]
+    done = bucket.run("ls", *words, AWS_SECRET_ACCESS_KEY="wrong")
+    assert (done.code, len(done.err.splitlines())) == (4, MOST + 1)
+    assert done.err.endswith("the other places were not tried: the credentials are refused\n")
+
+
 def test_a_command_stops_where_a_tree_does() -> None:
     assert MOST == refusals.MOST
 

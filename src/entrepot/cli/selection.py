@@ -77,8 +77,12 @@ async def expanded(
     places = [session.find(word) for word in words]
     session.check_values()
     for place in places:
+        if session.refusals.are_final(place.operator):
+            session.leave_out()
+            continue
         is_pattern = place.is_pattern and not is_raw
         meant = matches(session, place, directories=directories) if is_pattern else _alone(place)
+        session.refusals.begin()
         try:
             async with aclosing(meant) as found:
                 async for match in found:
@@ -90,6 +94,7 @@ async def expanded(
                     session.refusals.end(place.operator)
         except Error as error:
             session.fail(place.name, error)
+            session.refusals.end(place.operator)
 
 
 async def _alone(place: Place) -> AsyncGenerator[Place, None]:
