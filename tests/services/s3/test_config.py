@@ -60,7 +60,6 @@ async def url_asked(config: S3) -> str:
         ({"endpoint": "https://bucket.s3.example.com"}, "https://bucket.s3.example.com/bucket/k"),
         ({"bucket": "with.dots_and-More"}, "https://s3.eu-west-1.amazonaws.com/with.dots_and-More/k"),
         ({"endpoint": "http://h/bucket", "enable_virtual_host_style": False}, "http://h/bucket/bucket/k"),
-        ({"endpoint": "http://h/bucket/", "enable_virtual_host_style": True}, "http://bucket.h/bucket/k"),
         ({"endpoint": ""}, "https://bucket.s3.eu-west-1.amazonaws.com/k"),
         (
             {"endpoint": "https://bucket.host:9000", "enable_virtual_host_style": True},
@@ -300,8 +299,9 @@ def test_the_keys_of_boto3_and_s3fs_are_known() -> None:
 
 @pytest.mark.parametrize("endpoint", ["https://host.example/reports", "http://127.0.0.1:9000/reports/"])
 def test_an_endpoint_that_ends_with_the_bucket_is_refused_since_keys_would_begin_with_it(endpoint: str) -> None:
-    with pytest.raises(ConfigInvalid, match=r"ends with the name of the bucket.*enable_virtual_host_style"):
-        S3("reports", endpoint=endpoint, region="r")
+    for style in (None, True):
+        with pytest.raises(ConfigInvalid, match=r"ends with the name of the bucket.*enable_virtual_host_style=False"):
+            S3("reports", endpoint=endpoint, region="r", enable_virtual_host_style=style)
     assert S3("reports", endpoint=f"{endpoint.rstrip('/')}/gateway", region="r")
 
 

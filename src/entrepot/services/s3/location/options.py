@@ -53,8 +53,8 @@ class LocationOptions(HttpServiceConfig):
         self._check_text("bucket", "root", "endpoint", "region", "profile")
         endpoint = self._parsed_endpoint()
         if endpoint is not None:
-            says_where_the_bucket_is = self.enable_virtual_host_style is not None  # beside the endpoint, in either way
-            if endpoint.path == f"/{self.bucket}" and not says_where_the_bucket_is:
+            is_gateway = self.enable_virtual_host_style is False  # with True, keys would begin with the bucket too
+            if endpoint.path == f"/{self.bucket}" and not is_gateway:
                 raise self.invalid(f"{DOUBLED_PLACE}; for a gateway at this path, set enable_virtual_host_style=False")
             self._set("endpoint", replace(endpoint, host=self._without_bucket(endpoint.host)).url)
         check_bucket(self.bucket)
