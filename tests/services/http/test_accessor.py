@@ -343,9 +343,10 @@ async def test_what_is_refused_without_credentials_is_one_object(server: Scripte
         with pytest.raises(PermissionDenied) as caught:
             await call
         assert not caught.value.refuses_credentials
-    with pytest.raises(PermissionDenied) as caught:
-        await Operator(Http(server.endpoint, token="wrong")).read("a")
-    assert caught.value.refuses_credentials
+    for config in (Http(server.endpoint, token="wrong"), Http(server.endpoint, headers={"X-Api-Key": "wrong"})):
+        with pytest.raises(PermissionDenied) as caught:
+            await Operator(config).read("a")
+        assert caught.value.refuses_credentials
     server.script = lambda _: [raw_response("407 Proxy Authentication Required", "Content-Length: 0")]
     with pytest.raises(PermissionDenied) as caught:
         await op.read("a")

@@ -330,6 +330,19 @@ async def test_a_server_without_webhdfs_is_an_error(through: Callable[[Script], 
             await call
 
 
+@pytest.mark.parametrize("keys", [{"delegation": "expired"}, {"user_name": "u"}, {}])
+@pytest.mark.parametrize(
+    "answer", [refused("InvalidToken", "403 Forbidden"), raw_response("401 Unauthorized", "Content-Length: 0")]
+)
+async def test_refused_credentials_are_those_of_reads_too(keys: dict[str, str], answer: bytes) -> None:
+    with ScriptedServer(lambda request: [answer]) as server:
+        op = Operator(Webhdfs(server.endpoint, **keys), resilient=False)
+        for call in (op.read("a"), op.stat("a"), op.list("a/")):
+            with pytest.raises(PermissionDenied) as caught:
+                await call
+            assert caught.value.refuses_credentials
+
+
 async def test_a_read_that_breaks_off_is_never_short(tmp_path: Path) -> None:
     with ScriptedServer(lambda request: [raw_response("200 OK", "Content-Length: 7", content=b"con"), RESET]) as bad:
         away = raw_response("307 Temporary Redirect", f"Location: {bad.endpoint}/x?op=OPEN", "Content-Length: 0")

@@ -140,6 +140,6 @@ class HttpAccessor(Accessor):
             raise ONLY_TLS.error()
         await response.body.close()
         error = status_error(response.status, response.headers)
-        if self._site.is_open:
+        if self._site.is_open and not self._site.headers:  # any of which may be a key
             error = spare_credentials(error, request.method, response.status)
         raise with_hint_of_tls(error, request)
