@@ -339,3 +339,24 @@ async def test_a_cancelled_wait_for_a_file_leaves_its_place_to_the_next() -> Non
     for lease in leases:
         await lease.give_back()
     await pool.close()
+
+
+async def test_a_session_that_is_thrown_away_is_closed_before_the_next_caller_needs_its_file() -> None:
+    server = FewFiles(1)
+    pool, _ = pool_of(server)
+    lease = await pool.take()
+    waiting = asyncio.ensure_future(pool.take())
+    while not server.refusals:
+        await asyncio.sleep(0)
+    broken = lease.session
+
+    async def wait_closed() -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        server.most = 2  # the file is free now, and not before
+
+    broken.wait_closed = wait_closed  # type: ignore[method-assign]
+    server.most, broken.is_usable = 0, False
+    await lease.give_back()
+    await (await waiting).give_back()
+    await pool.close()

@@ -287,9 +287,11 @@ class Pool(Generic[S]):
         self.note_use()
         held.users -= 1
         held.used_at = self._runtime.now()
-        await self._free_slot()
-        if not held.session.is_usable or (held.is_released and not held.users):
-            await self._drop(held)
+        try:
+            if not held.session.is_usable or (held.is_released and not held.users):
+                await self._drop(held)
+        finally:  # afterwards, since the next caller may lack the file of a session that is thrown away
+            await self._free_slot()
 
     async def _free_slot(self) -> None:
         self._taken -= 1

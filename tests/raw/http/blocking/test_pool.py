@@ -3,8 +3,10 @@
 import gc
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -105,3 +107,46 @@ def test_a_connection_that_is_made_while_the_transport_closes_is_closed_with_its
         monkeypatch.setattr(Connecting, "connect", make_and_close)
         assert inline.run(get(transport, server.endpoint)) == 1 << 20
         assert not transport._pool._idle
+
+
+class Idle:
+    """A connection that nothing has happened to. Closing it gives others time."""
+
+    generation = 0
+    idle_since = sys.float_info.max
+
+    def __init__(self) -> None:
+        self.closing = threading.Event()
+        self.may_close = threading.Event()
+
+    def has_news(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.closing.set()
+        self.may_close.wait(60)
+
+
+def test_a_turn_that_is_given_up_for_a_lack_of_files_wakes_the_next_and_idle_connections_are_closed_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pools, "_LOOK", 3600)
+    here, there = ("here", 80, False, None), ("there", 80, False, None)
+    pool = Pool(Limits(in_use=2, idle=None, idle_seconds=10, patience=None))
+    kept, idle = pool.take(here, is_new=True), Idle()
+    kept.connection = cast("Connection", idle)
+    kept.give_back(may_keep=True)
+    del kept
+    first, second = pool.take(there, is_new=True), pool.take(there, is_new=True)
+    with ThreadPoolExecutor(2) as executor:
+        third = executor.submit(pool.take, there, is_new=True)
+        while not pool._line:
+            time.sleep(0.001)
+        shrinking = executor.submit(pool.shrink, first)
+        idle.closing.wait(60)
+        assert pool.shrink(second)  # it waits for the file of the idle one, rather than fail
+        assert not third.done()
+        idle.may_close.set()
+        assert shrinking.result(60)
+        third.result(60).give_back(may_keep=False)
+    assert not pool._out

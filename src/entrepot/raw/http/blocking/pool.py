@@ -210,14 +210,16 @@ class Pool:
         """
         with self._lock:
             idle, self._idle = [turn for kept in self._idle.values() for turn in kept], {}
-            if not idle and len(self._out) == 1:
-                return False
-            self._out.discard(id(turn))
-            turn.pool = None
             if not idle:
+                if len(self._out) == 1:
+                    return False
+                self._out.discard(id(turn))
+                turn.pool = None
                 self._most = len(self._out)
+                return True
         for kept in idle:
             kept.close()
+        self.end(turn)  # afterwards: until they are closed, a request that lacks a file too has something to wait for
         return True
 
     def _wake_first(self) -> None:
