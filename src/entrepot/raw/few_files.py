@@ -11,7 +11,7 @@ import errno
 import os
 from typing import Final
 
-from entrepot.errors import Error
+from entrepot.errors import Error, Unexpected
 
 _LIMITS: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
@@ -34,16 +34,22 @@ def cause_of_too_many_files(error: BaseException | None) -> OSError | None:
 
 
 def with_file_limit(error: Error, cause: BaseException | None) -> Error:
-    """Returns an error, which has the number of the system and a hint if there were too many open files.
+    """Returns an error, or if there were too many open files a temporary one, with the number of the system and a hint.
+
+    So a file that cannot be read for this reason leaves no permanent error, such as of the configuration that names it.
 
     Arguments:
         error: the error of ours.
         cause: what it is raised for.
     """
     number = (cause_of_too_many_files(cause) or OSError()).errno
-    if isinstance(error, OSError) and number is not None:
-        error.errno = number
-        error.context["hint"] = _hint(number)
+    if number is None:
+        return error
+    if not (error.is_temporary and isinstance(error, OSError)):
+        error = Unexpected(error.message, scheme=error.scheme, operation=error.operation, is_temporary=True)
+    assert isinstance(error, OSError)
+    error.errno = number
+    error.context["hint"] = _hint(number)
     return error
 
 

@@ -19,6 +19,8 @@ from configparser import (
 from typing import Final
 
 from entrepot.errors import ConfigInvalid
+from entrepot.raw.few_files import is_of_too_many_files
+from entrepot.raw.os_errors import meaning_of
 from entrepot.raw.runtime import Runtime
 
 from .aws_profile import DEFAULT_PROFILE, FileText, ProfileFiles, Sections, Value, expanded, invalid_profile
@@ -42,6 +44,7 @@ async def load_files(runtime: Runtime, environ: Mapping[str, str]) -> ProfileFil
 
     Raises:
         ConfigInvalid: a file is malformed. The message names the file and the line.
+        Unexpected: there are too many open files. Temporary.
     """
     return await runtime.blocking(read_files, environ)
 
@@ -79,6 +82,8 @@ def _read(path: str) -> FileText:
     except FileNotFoundError:
         return FileText(path)
     except OSError as error:
+        if is_of_too_many_files(error):
+            raise meaning_of(error) from None
         return FileText(path, problem=f"cannot be read ({error.strerror})")
     return FileText(path, _decoded(path, content), "")
 

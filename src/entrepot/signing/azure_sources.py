@@ -16,10 +16,12 @@ from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 from entrepot.errors import ConfigInvalid, Error, PermissionDenied, Timeout, Unexpected
+from entrepot.raw.few_files import is_of_too_many_files, with_file_limit
 from entrepot.raw.http.endpoint import is_loopback, parse_endpoint
 from entrepot.raw.http.error_table import plain_name
 from entrepot.raw.http.transport import Header, HttpRequest, HttpTransport
 from entrepot.raw.log import INFO, log
+from entrepot.raw.os_errors import meaning_of
 from entrepot.raw.runtime import Runtime
 
 from .azure import AzureAccessToken, AzureCredentials
@@ -196,6 +198,8 @@ class ManagedIdentitySource:
         except (Timeout, TimeoutError):
             return Absent(f"{host} does not answer within {METADATA_SECONDS:g} seconds")
         except Unexpected as error:
+            if is_of_too_many_files(error):
+                raise
             return Absent(f"{host} cannot be reached ({error.message})")
         if response.status in (400, 404):  # the machine has no identity, or this is another service
             return Absent(f"{host} has no identity for this machine")
@@ -371,7 +375,8 @@ def _read_assertion(path: str) -> str:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise PermissionDenied(f"the token file {path} cannot be read: {error.strerror}") from None
+        unreadable = PermissionDenied(f"the token file {path} cannot be read: {error.strerror}")
+        raise with_file_limit(unreadable, error) from None
     token = content.decode("ascii", "replace").strip()
     if not token or not token.isascii() or not token.isprintable():
         raise PermissionDenied(f"the token file {path} does not hold one line of ASCII text")
@@ -394,6 +399,8 @@ def _run_cli(program: str, tenant: str | None, environ: dict[str, str]) -> Azure
     except subprocess.TimeoutExpired:
         problem = Timeout(f"the Azure CLI did not end within {PROCESS_SECONDS:g} seconds")
     except OSError as error:
+        if is_of_too_many_files(error):
+            raise meaning_of(error) from None
         return Absent(f"the Azure CLI cannot be started: {error.strerror}")
     else:
         if done.returncode != 0:

@@ -4,7 +4,8 @@ import ssl
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from entrepot.errors import ConfigInvalid
+from entrepot.errors import ConfigInvalid, Error
+from entrepot.raw.few_files import is_of_too_many_files, with_file_limit
 from entrepot.raw.runtime.threads import in_thread
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class TlsFiles:
 
         Raises:
             ConfigInvalid: one cannot be read, or does not hold what it should.
+            Unexpected: there are too many open files. Temporary.
         """
         context = self._trusting()
         context.set_alpn_protocols(["http/1.1"])
@@ -55,7 +57,7 @@ class TlsFiles:
 
     def _trusting(self) -> ssl.SSLContext:
         try:
-            return ssl.create_default_context(cafile=self.ca_file)
+            return trusting(self.ca_file)
         except OSError as error:
             raise _unreadable(f"the certificates of {self.ca_name}", error) from error
 
@@ -67,9 +69,35 @@ class TlsFiles:
             raise _unreadable("client_certificate and client_key", error) from error
 
 
-def _unreadable(files: str, error: OSError) -> ConfigInvalid:
+def trusting(ca_file: str | None) -> ssl.SSLContext:
+    """A client's TLS configuration.
+
+    Arguments:
+        ca_file: certificates to trust instead of the system's.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    system_file = ssl.get_default_verify_paths().cafile
+    if system_file is not None and not context.cert_store_stats()["x509"]:
+        _trust_again(context, system_file)
+    return context
+
+
+def _trust_again(context: ssl.SSLContext, system_file: str) -> None:
+    """Reads the certificates of the system, of which there seem to be none: OpenSSL ignores every error."""
+    try:
+        context.load_verify_locations(system_file)
+    except OSError as error:
+        if is_of_too_many_files(error):
+            raise
+
+
+def _unreadable(files: str, error: OSError) -> Error:
     reason = (error.reason or error.strerror) if isinstance(error, ssl.SSLError) else error.strerror
-    return ConfigInvalid(f"{files} cannot be read: {reason or type(error).__name__}", operation="configure")
+    unreadable = ConfigInvalid(f"{files} cannot be read: {reason or type(error).__name__}", operation="configure")
+    return with_file_limit(unreadable, error)
 
 
 class Tls:

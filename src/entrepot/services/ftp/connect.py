@@ -9,6 +9,7 @@ import aioftp
 
 from entrepot.errors import ConfigInvalid, Error, PermissionDenied, Timeout, Unexpected
 from entrepot.raw.few_files import with_file_limit
+from entrepot.raw.http.tls import trusting
 
 from .replies import Reply
 from .session import FtpSession
@@ -80,15 +81,15 @@ def _features(reply: Reply) -> frozenset[str]:
 def _tls_context(config: Ftp) -> ssl.SSLContext:
     """The configuration of TLS. Reads files."""
     try:
-        context = ssl.create_default_context(cafile=config.ca_file)
+        context = trusting(config.ca_file)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-    else:
-        if config.allow_invalid_certificates:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
-    raise ConfigInvalid(f"ca_file cannot be read: {reason}", scheme=config.SCHEME, operation="configure")
+        unreadable = ConfigInvalid(f"ca_file cannot be read: {reason}", scheme=config.SCHEME, operation="configure")
+        raise with_file_limit(unreadable, error) from None
+    if config.allow_invalid_certificates:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _unreachable(error: OSError, config: Ftp) -> Error:

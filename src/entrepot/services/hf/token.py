@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from entrepot.errors import ConfigInvalid, PermissionDenied
+from entrepot.raw.few_files import with_file_limit
 from entrepot.raw.http.correction import Refusal
 from entrepot.raw.http.signer import RequestSigner
 from entrepot.raw.http.transport import HttpRequest
@@ -66,7 +67,8 @@ def _read(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError as error:
-        raise PermissionDenied(f"the token file {path} cannot be read: {error.strerror}") from None
+        unreadable = PermissionDenied(f"the token file {path} cannot be read: {error.strerror}")
+        raise with_file_limit(unreadable, error) from None
 
 
 def token_cache(token: str | None, environ: Mapping[str, str], runtime: Runtime) -> CredentialCache[Token]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncssh
 
 from entrepot.errors import ConfigInvalid
+from entrepot.raw.few_files import with_file_limit
 
 from .errors import is_without_username, of_connection, of_options
 from .session import SftpSession
@@ -66,7 +67,8 @@ async def _options(runtime: Runtime, config: Sftp) -> asyncssh.SSHClientConnecti
         if is_without_username(error):
             raise of_options(error, config.host) from None
         reason = f"{_name_of_file(config, error)} cannot be read: {error.strerror}"
-    raise ConfigInvalid(reason, scheme=config.SCHEME, operation="configure")
+        unreadable = ConfigInvalid(reason, scheme=config.SCHEME, operation="configure")
+        raise with_file_limit(unreadable, error) from None
 
 
 def _name_of_file(config: Sftp, error: OSError) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from entrepot.errors import ConfigInvalid, Timeout, Unexpected
+from entrepot.raw.few_files import is_of_too_many_files
 from entrepot.raw.http.transport import Header, HttpRequest
 from entrepot.signing.aws import Credentials
 from entrepot.signing.call import Response, failure, fetch, json_object, text_of
@@ -159,6 +160,8 @@ async def _sent(scope: Scope, request: HttpRequest) -> Response:
     except (Timeout, TimeoutError):
         problem = f"{host} does not answer within {TIMEOUT_SECONDS:g} second"
     except Unexpected as error:
+        if is_of_too_many_files(error):
+            raise
         problem = f"{host} cannot be reached ({error.message})"
     raise _Unreachable(problem)
 

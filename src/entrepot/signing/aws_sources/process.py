@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Final
 
 from entrepot.errors import ConfigInvalid, Error, PermissionDenied, Timeout
+from entrepot.raw.few_files import with_file_limit
 from entrepot.signing.aws import Credentials
 from entrepot.signing.call import json_object, text_of
 
@@ -68,7 +69,8 @@ def _output(words: list[str], name: str) -> bytes:
     except subprocess.TimeoutExpired:
         problem = Timeout(f"the {name} ({program}) did not end within {TIMEOUT_SECONDS:g} seconds")
     except OSError as error:
-        problem = ConfigInvalid(f"the {name} ({program}) cannot be started: {error.strerror}", operation="configure")
+        message = f"the {name} ({program}) cannot be started: {error.strerror}"
+        problem = with_file_limit(ConfigInvalid(message, operation="configure"), error)
     else:
         if done.returncode == 0:
             return done.stdout

@@ -9,6 +9,7 @@ from tempfile import mkstemp
 from typing import Any
 
 from entrepot.errors import PermissionDenied
+from entrepot.raw.few_files import with_file_limit
 from entrepot.signing.call import json_object
 
 
@@ -24,7 +25,8 @@ def read_json(path: Path) -> Mapping[str, Any] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise PermissionDenied(f"the token file {path} cannot be read: {error.strerror}") from None
+        unreadable = PermissionDenied(f"the token file {path} cannot be read: {error.strerror}")
+        raise with_file_limit(unreadable, error) from None
     return json_object(f"the token file {path}", content)
 
 
@@ -44,4 +46,5 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
         if temporary is not None:
             with suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108 - removal is best effort
-        raise PermissionDenied(f"the token file {path} cannot be written: {error.strerror}") from None
+        unwritable = PermissionDenied(f"the token file {path} cannot be written: {error.strerror}")
+        raise with_file_limit(unwritable, error) from None

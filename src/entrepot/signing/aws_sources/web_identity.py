@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from entrepot.errors import ConfigInvalid, PermissionDenied
+from entrepot.raw.few_files import with_file_limit
 from entrepot.signing.aws import Credentials
 from entrepot.signing.aws_profile import expanded
 
@@ -44,7 +45,8 @@ def read_token(path: str) -> str:
     try:
         content = Path(expanded(path)).read_bytes()
     except OSError as error:
-        raise PermissionDenied(f"the token file {path} cannot be read: {error.strerror}") from None
+        unreadable = PermissionDenied(f"the token file {path} cannot be read: {error.strerror}")
+        raise with_file_limit(unreadable, error) from None
     token = content.decode("ascii", "replace").rstrip("\r\n")
     if not token.isascii() or not token.isprintable():
         raise PermissionDenied(f"the token file {path} does not hold one line of ASCII text")

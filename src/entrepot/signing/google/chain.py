@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from entrepot.errors import ConfigInvalid, PermissionDenied
+from entrepot.raw.few_files import with_file_limit
 
 from .external_account import external_account
 from .impersonation import impersonated
@@ -192,5 +193,5 @@ def _read(path: str) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        problem = error.strerror
-    raise ConfigInvalid(f"the credential file {path} cannot be read: {problem}", operation="configure")
+        message = f"the credential file {path} cannot be read: {error.strerror}"
+        raise with_file_limit(ConfigInvalid(message, operation="configure"), error) from None

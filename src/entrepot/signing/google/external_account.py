@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from entrepot.errors import ConfigInvalid, PermissionDenied, Timeout, Unexpected
+from entrepot.raw.few_files import with_file_limit
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.signing.call import fetch, json_object, text_of
 
@@ -166,8 +167,8 @@ def _content(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        problem = error.strerror
-    raise PermissionDenied(f"the token of the identity provider cannot be read from {path}: {problem}")
+        message = f"the token of the identity provider cannot be read from {path}: {error.strerror}"
+        raise with_file_limit(PermissionDenied(message), error) from None
 
 
 def _output(command: str, environment: Mapping[str, str], seconds: float) -> bytes:
@@ -183,8 +184,9 @@ def _output(command: str, environment: Mapping[str, str], seconds: float) -> byt
         )
     except subprocess.TimeoutExpired:
         problem = Timeout(f"the program of the external account did not end within {seconds:g} seconds")
-    except (OSError, ValueError):
-        problem = ConfigInvalid("the program of the external account cannot be started", operation="configure")
+    except (OSError, ValueError) as error:
+        unusable = ConfigInvalid("the program of the external account cannot be started", operation="configure")
+        problem = with_file_limit(unusable, error)
     else:
         if done.returncode == 0:
             return done.stdout

@@ -6,6 +6,7 @@ The source is "About VM metadata" in the Compute Engine documentation. Requests 
 from typing import Final
 
 from entrepot.errors import ConfigInvalid, Error, Timeout, Unexpected
+from entrepot.raw.few_files import is_of_too_many_files
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.raw.http.url import encode_query
 from entrepot.signing.call import Response, fetch, json_object
@@ -57,6 +58,8 @@ class MetadataServer:
         try:
             response = await fetch(self._machine.http, request)
         except (Timeout, Unexpected) as error:
+            if is_of_too_many_files(error):
+                raise
             raise Unreachable(error.message) from None
         if response.headers.get("metadata-flavor") != "Google":
             raise Unreachable("something else answers in its place")
