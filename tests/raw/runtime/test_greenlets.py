@@ -71,8 +71,13 @@ async def step():
 
 def test_threads_of_python_are_none(monkeypatch):
     assert not threads_are_greenlets()
-    monkeypatch.setattr(_thread, "start_new_thread", lambda function, args: None)
+    monkeypatch.setattr(_thread, "get_ident", lambda: 1)
     assert threads_are_greenlets()
+
+
+def test_threads_that_a_debugger_starts_are_those_of_the_system(monkeypatch):
+    monkeypatch.setattr(_thread, "start_new_thread", lambda function, args: None)
+    assert not threads_are_greenlets()
 
 
 def test_others_see_no_loop_while_it_waits(selector, loop):

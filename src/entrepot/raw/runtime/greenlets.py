@@ -21,8 +21,11 @@ from types import BuiltinFunctionType
 
 
 def threads_are_greenlets() -> bool:
-    """Whether a package has replaced the threads of Python."""
-    return not isinstance(_thread.start_new_thread, BuiltinFunctionType)
+    """Whether a package has replaced the threads of Python. Their identities are then its own.
+
+    A debugger replaces `start_new_thread` too, and the threads that it starts are those of the system.
+    """
+    return not isinstance(_thread.get_ident, BuiltinFunctionType)
 
 
 class GreenletSelector(DefaultSelector):
