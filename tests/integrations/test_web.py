@@ -248,7 +248,13 @@ async def test_a_content_that_ends_early_publishes_nothing(framework):
     assert not await op.exists("cut")
 
 
-async def test_answers_of_the_application_that_stores():
+async def in_chunks():
+    """Content that the client sends by a Transfer-Encoding."""
+    yield b"1"
+    yield b"2"
+
+
+async def test_answers_to_requests_that_store(framework):
     op = Operator(Memory())
     cases = [
         ("PUT", "new", {"If-None-Match": "*"}, 201),
@@ -257,15 +263,41 @@ async def test_answers_of_the_application_that_stores():
         ("PUT", "new", {}, 204),
         ("PUT", "new", {"Content-Range": "bytes 0-1/2"}, 400),
         ("PUT", "tiny", {}, 413),
-        ("PUT", "tiny", {"Transfer-Encoding": "chunked"}, 413),
+        ("POST", "tiny", {}, 413),
         ("PUT", "dir/", {}, 409),
-        ("PATCH", "new", {}, 405),
         ("DELETE", "new", {}, 405),
     ]
-    async with serve("asgi", op) as url, aiohttp.ClientSession() as session:
+    async with serve(framework, op) as url, aiohttp.ClientSession() as session:
         for method, path, headers, status in cases:
-            async with session.request(method, f"{url}/{path}", data=b"12", headers=headers) as response:
+            content = in_chunks() if method == "POST" else b"12"
+            async with session.request(method, f"{url}/{path}", data=content, headers=headers) as response:
                 assert response.status == status, (method, headers)
+                assert ("Set-Cookie" in response.headers) is (framework == "starlette")
+
+
+async def test_the_program_learns_what_was_stored():
+    op = Operator(Memory())
+    async with (
+        serve("fastapi", op) as url,
+        aiohttp.ClientSession() as session,
+        session.patch(f"{url}/new", data=CONTENT) as response,
+    ):
+        assert await response.json() == {"size": len(CONTENT)}
+
+
+async def test_a_client_that_sends_too_slowly_is_answered(monkeypatch):
+    from entrepot.integrations import aiohttp as served
+
+    monkeypatch.setattr(served, "_PATIENCE", 0.05)
+    op = Operator(Memory())
+    async with serve("aiohttp", op) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"PUT /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+        writer.close()
+        await writer.wait_closed()
+    assert not await op.exists("slow")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import fastapi
 import uvicorn
 from aiohttp import web
 from starlette.applications import Starlette
-from starlette.responses import Response
 from starlette.routing import Route
 
 from entrepot.integrations import aiohttp, asgi, starlette
@@ -31,13 +30,15 @@ def starlette_application(op):
         return starlette.ObjectResponse(op, request.path_params["path"])
 
     async def upload(request):
-        await starlette.store_request(op, request.path_params["path"], request)
-        return Response(status_code=204)
+        path = request.path_params["path"]
+        response = starlette.StoredObjectResponse(op, path, max_size=1 if path == "tiny" else None)
+        response.set_cookie("seen", "1")
+        return response
 
     return Starlette(
         routes=[
             Route("/{path:path}", download, methods=["GET", "HEAD"]),
-            Route("/{path:path}", upload, methods=["PUT"]),
+            Route("/{path:path}", upload, methods=["PUT", "POST", "DELETE"]),
         ]
     )
 
@@ -49,9 +50,13 @@ def fastapi_application(op):
     async def download(path: str):
         return starlette.ObjectResponse(op, path)
 
-    @app.put("/{path:path}", status_code=204)
-    async def upload(path: str, request: fastapi.Request):
-        await starlette.store_request(op, path, request)
+    @app.api_route("/{path:path}", methods=["PUT", "POST", "DELETE"])
+    async def upload(path: str):
+        return starlette.StoredObjectResponse(op, path, max_size=1 if path == "tiny" else None)
+
+    @app.patch("/{path:path}")
+    async def upload_and_say(path: str, request: fastapi.Request):
+        return {"size": (await starlette.store_request(op, path, request)).content_length}
 
     return app
 
@@ -77,12 +82,14 @@ async def _on_aiohttp(op):
         return await aiohttp.object_response(request, op, request.match_info["path"])
 
     async def upload(request):
-        await aiohttp.store_request(request, op, request.match_info["path"])
-        return web.Response(status=204)
+        path = request.match_info["path"]
+        max_size, min_rate = 1 if path == "tiny" else None, 1000 if path == "slow" else None
+        return await aiohttp.stored_object_response(request, op, path, max_size=max_size, min_rate=min_rate)
 
     app = web.Application()
     app.router.add_get("/{path:.*}", download)
-    app.router.add_put("/{path:.*}", upload)
+    for method in ("PUT", "POST", "DELETE"):
+        app.router.add_route(method, "/{path:.*}", upload)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -13,15 +13,15 @@ from typing import Final, Literal
 
 from aiohttp import ClientPayloadError, web
 
-from entrepot import InvalidInput, Metadata, Operator
+from entrepot import Error, InvalidInput, Metadata, Operator
 from entrepot.types.shown import shown
 
-from .web.answers import Answer, Presentation
+from .web.answers import Answer, Presentation, refusal
 from .web.requests import ObjectRequest
 from .web.serving import ObjectAnswer
-from .web.storing import BodyIncomplete, BodyTooSlow, ObjectUpload
+from .web.storing import METHODS, BodyIncomplete, BodyTooSlow, ObjectUpload, not_stored, stored
 
-__all__ = ["object_response", "store_request"]
+__all__ = ["object_response", "store_request", "stored_object_response"]
 
 _PATIENCE: Final = 30.0
 """Seconds that a client may be late by its lowest rate: a connection may pause for a while."""
@@ -76,6 +76,36 @@ async def object_response(
         await answer.aclose()
 
 
+async def stored_object_response(
+    request: web.Request, operator: Operator, path: str, *, max_size: int | None = None, min_rate: int | None = None
+) -> web.Response:
+    """Stores the content of a PUT or POST request, and answers it.
+
+    See `entrepot.integrations.asgi.StoredObjectResponse`. A client that is slower than `min_rate` is answered with 408.
+
+    Arguments:
+        request: the request, whose content was not read yet.
+        operator: the storage.
+        path: the object.
+        max_size: the largest content in bytes. By default any.
+        min_rate: the lowest rate at which the client may send, in bytes per second; see `store_request`.
+
+    Raises:
+        InvalidInput: `min_rate` is not positive.
+        Error: the storage failed for a reason that is not in the request.
+    """
+    if request.method not in METHODS:
+        return _without_object(refusal(405, ("Allow", ", ".join(METHODS))))
+    _check_rate(min_rate)
+    try:
+        metadata = await store_request(request, operator, path, max_size=max_size, min_rate=min_rate)
+    except BodyIncomplete:
+        return _without_object(refusal(400))  # nobody receives it, and the framework logs no error
+    except Error as error:
+        return _without_object(not_stored(error))
+    return _without_object(stored(metadata, is_new=request.headers.get("If-None-Match") == "*"))
+
+
 async def store_request(
     request: web.Request, operator: Operator, path: str, *, max_size: int | None = None, min_rate: int | None = None
 ) -> Metadata:
@@ -96,8 +126,7 @@ async def store_request(
         Timeout: the client sends more slowly than `min_rate`. Any other error is as with ASGI.
         InvalidInput: as with ASGI, or `min_rate` is not positive.
     """
-    if min_rate is not None and min_rate <= 0:
-        raise InvalidInput(f"min_rate is a positive number of bytes per second, not {shown(min_rate)}")
+    _check_rate(min_rate)
     headers = dict(ObjectRequest.of(request.method, request.headers.items()).headers)
     async with aclosing(_content(request, min_rate)) as content:
         first = await anext(content, b"") if "content-encoding" in headers else b""
@@ -106,6 +135,11 @@ async def store_request(
             del headers["content-encoding"]
             headers.pop("content-length", None)
         return await ObjectUpload(operator, path, headers, max_size).store(_following(first, content))
+
+
+def _check_rate(min_rate: int | None) -> None:
+    if min_rate is not None and min_rate <= 0:
+        raise InvalidInput(f"min_rate is a positive number of bytes per second, not {shown(min_rate)}")
 
 
 async def _content(request: web.Request, min_rate: int | None) -> AsyncGenerator[bytes, None]:

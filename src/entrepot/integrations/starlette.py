@@ -25,10 +25,36 @@ try:
 except ImportError as error:
     raise not_installed("starlette", error) from error
 
-__all__ = ["ObjectResponse", "store_request"]
+__all__ = ["ObjectResponse", "StoredObjectResponse", "store_request"]
 
 
-class ObjectResponse(Response):
+class _ApplicationResponse(Response):
+    """A response that an ASGI application sends.
+
+    Arguments:
+        application: sends it. Headers and cookies that are set on the response later are added.
+        background: a task to run afterwards.
+    """
+
+    def __init__(
+        self, application: asgi.ObjectResponse | asgi.StoredObjectResponse, background: BackgroundTask | None
+    ) -> None:
+        super().__init__(background=background)
+        self.raw_headers.clear()  # an empty content's length; what is added from here on is sent with the application's
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_added_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *self.raw_headers]}
+            await send(message)
+
+        await self._application(scope, receive, send_with_added_headers)
+        if self.background is not None:
+            await self.background()
+
+
+class ObjectResponse(_ApplicationResponse):
     """Answers a GET or HEAD request with an object; see `entrepot.integrations.asgi.ObjectResponse`.
 
     Arguments:
@@ -58,9 +84,7 @@ class ObjectResponse(Response):
         version: str | None = None,
         background: BackgroundTask | None = None,
     ) -> None:
-        super().__init__(background=background)
-        self.raw_headers.clear()  # an empty content's length; what is added from here on is sent with the object's own
-        self._respond = asgi.ObjectResponse(
+        application = asgi.ObjectResponse(
             operator,
             path,
             filename=filename,
@@ -69,16 +93,25 @@ class ObjectResponse(Response):
             headers=headers,
             version=version,
         )
+        super().__init__(application, background)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_added_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *self.raw_headers]}
-            await send(message)
 
-        await self._respond(scope, receive, send_with_added_headers)
-        if self.background is not None:
-            await self.background()
+class StoredObjectResponse(_ApplicationResponse):
+    """Stores the content of a PUT or POST request, and answers it.
+
+    See `entrepot.integrations.asgi.StoredObjectResponse`.
+
+    Arguments:
+        operator: the storage.
+        path: the object.
+        max_size: the largest content in bytes. By default any.
+        background: a task to run after the response was sent, also if nothing was stored.
+    """
+
+    def __init__(
+        self, operator: Operator, path: str, *, max_size: int | None = None, background: BackgroundTask | None = None
+    ) -> None:
+        super().__init__(asgi.StoredObjectResponse(operator, path, max_size=max_size), background)
 
 
 async def store_request(operator: Operator, path: str, request: Request, *, max_size: int | None = None) -> Metadata:
@@ -89,5 +122,8 @@ async def store_request(operator: Operator, path: str, request: Request, *, max_
         path: the object.
         request: the request, whose content was not read yet.
         max_size: the largest content in bytes. By default any.
+
+    Raises:
+        Error: as with ASGI. The framework answers it with 500, unlike `StoredObjectResponse`.
     """
     return await asgi.store_request(operator, path, request.scope, request.receive, max_size=max_size)

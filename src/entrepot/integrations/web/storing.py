@@ -141,6 +141,8 @@ def not_stored(error: Error) -> Answer:
     """
     if isinstance(error, BodyTooLarge):
         return refusal(413)
+    if isinstance(error, BodyTooSlow):
+        return refusal(408)
     if isinstance(error, ConditionNotMatch):
         return refusal(412)
     if isinstance(error, IsADirectory | NotADirectory):
