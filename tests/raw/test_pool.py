@@ -360,3 +360,11 @@ async def test_a_session_that_is_thrown_away_is_closed_before_the_next_caller_ne
     await lease.give_back()
     await (await waiting).give_back()
     await pool.close()
+
+
+async def test_a_caller_that_waits_for_its_own_session_is_told_of_the_lack_of_files() -> None:
+    pool, _ = pool_of(FewFiles(1), patience=0.05)
+    async with await pool.take():
+        with pytest.raises(Timeout, match="too many open files"):
+            await pool.take()
+    await pool.close()

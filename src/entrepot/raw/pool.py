@@ -38,6 +38,8 @@ from .runtime.running import of_another_loop
 if TYPE_CHECKING:
     from .context import Context
 
+_NO_FILE: Final = "; there are too many open files for another session (ulimit -n)"
+
 CHECK_AFTER: Final = 10.0
 """Seconds without use after which a session is checked before it is used."""
 
@@ -272,7 +274,7 @@ class Pool(Generic[S]):
                 return
         raise Timeout(
             f"all sessions with the server were in use for {self._patience:.0f} s, and none of them read or wrote:"
-            " close readers and writers"
+            f" close readers and writers{_NO_FILE if self._left_out else ''}"
         )
 
     def _shrink(self) -> bool:

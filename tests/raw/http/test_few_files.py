@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from entrepot.testing.scripted_server import ScriptedServer, whole_response
+from entrepot.testing.scripted_server import ScriptedServer, raw_response, whole_response
 
 PROGRAM = """
 import asyncio, os, resource, sys
@@ -81,3 +81,51 @@ def test_requests_wait_for_the_connections_that_there_are(transport: str) -> Non
 def test_without_any_file_all_requests_fail_and_none_waits(transport: str) -> None:
     with ScriptedServer(lambda _: [whole_response(b"hello")]) as server:
         assert run(server.endpoint, transport, 0) == "['24 True True']"
+
+
+HOLDER = """
+import asyncio, os, resource, sys
+from entrepot.errors import Timeout
+from entrepot.raw.http import HttpRequest
+from entrepot.raw.http.aiohttp import AiohttpTransport
+from entrepot.raw.http.blocking import BlockingTransport
+from entrepot.raw.http.native import NativeTransport
+from entrepot.raw.runtime import inline
+
+async def main(transport):
+    request = HttpRequest("GET", sys.argv[1])
+    held = await transport.send(request)
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first_free = os.dup(0)
+    os.close(first_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (first_free, usual[1]))
+    try:
+        await transport.send(request)
+    except Timeout as error:
+        print(error)
+    resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    await held.body.close()
+    await transport.close()
+
+if sys.argv[2] == "blocking":
+    inline.run(main(BlockingTransport(pool_timeout=0.2)))
+else:
+    kind = {"native": NativeTransport, "aiohttp": AiohttpTransport}[sys.argv[2]]
+
+    async def on_loop():
+        await main(kind(pool_timeout=0.2))
+
+    asyncio.run(on_loop())
+"""
+
+
+@pytest.mark.parametrize("transport", ["native", "aiohttp", "blocking"])
+def test_a_request_that_waits_for_its_own_caller_ends_and_says_why(transport: str) -> None:
+    def script(_: object) -> list[bytes]:
+        return [raw_response("200 OK", "Content-Length: 1000000"), bytes(500_000)]
+
+    with ScriptedServer(script) as server:
+        command = [sys.executable, "-c", HOLDER, server.endpoint, transport]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert "all 1 connections are held by open readers" in done.stdout, done.stderr
+    assert "too many open files" in done.stdout

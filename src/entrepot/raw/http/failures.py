@@ -83,9 +83,15 @@ def of_system(error: OSError, refused: Failure) -> Error:
     return with_file_limit(refused.error(reason_of(error)), error)
 
 
-def no_connection_free(limit: int | None) -> str:
-    """The message of the error when every connection was inactive for too long."""
-    return f"all {limit} connections are held by open readers, and none of them is read"
+def no_connection_free(in_use: int, limit: int | None) -> str:
+    """The message of the error when every connection was inactive for too long.
+
+    Arguments:
+        in_use: how many connections there are.
+        limit: how many there may be. If there are fewer, the process could open no file for another one.
+    """
+    held = f"all {in_use} connections are held by open readers, and none of them is read"
+    return held if in_use == limit else f"{held}; there are too many open files for another one (ulimit -n)"
 
 
 def refused_by_proxy(status: int, headers: HttpHeaders) -> Error:

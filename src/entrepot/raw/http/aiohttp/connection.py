@@ -231,7 +231,7 @@ class Connector(aiohttp.TCPConnector):
         if unused:
             await self._abort(unused)
             return True
-        if not self._making and not any(isinstance(acquired, Handler) for acquired in self._acquired):
+        if not self._making and not self._in_use():
             return False
         turn: asyncio.Future[None] = self._loop.create_future()
         self._short_of_files.append(turn)
@@ -245,6 +245,10 @@ class Connector(aiohttp.TCPConnector):
                 self._wake_short_of_files()
             raise
         return True
+
+    def _in_use(self) -> int:
+        """The number of connections that requests have. aiohttp counts those that are still to be made as well."""
+        return sum(isinstance(acquired, Handler) for acquired in self._acquired)
 
     def _wake_short_of_files(self) -> None:
         while self._short_of_files:
@@ -289,7 +293,7 @@ class Connector(aiohttp.TCPConnector):
                 finally:
                     watch.stop()
         except TimeoutError:
-            raise NoConnectionFree(self.limit or len(self._acquired)) from None
+            raise NoConnectionFree(self._in_use(), self.limit or None) from None
 
 
 class _Watch:

@@ -18,8 +18,8 @@ from entrepot.raw.http.wire.response_head import HeadTooLarge, TlsAlert, Unknown
 class NoConnectionFree(aiohttp.ClientConnectionError):
     """All connections were inactive for too long, so that no waiting request got one."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(failures.no_connection_free(limit))
+    def __init__(self, in_use: int, limit: int | None) -> None:
+        super().__init__(failures.no_connection_free(in_use, limit))
 
 
 class SendingStalled(aiohttp.ServerTimeoutError):

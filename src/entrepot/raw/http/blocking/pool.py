@@ -298,7 +298,7 @@ class Pool:
             if patience is not None:
                 left = max(since, self._used_at) + patience - monotonic()
                 if left <= 0:
-                    raise Timeout(no_connection_free(self._limits.in_use))
+                    raise Timeout(no_connection_free(len(self._out), self._limits.in_use))
             left = time_left(left)
             with suppress(Empty):
                 wake.get(timeout=_LOOK if left is None else min(left, _LOOK))

@@ -119,7 +119,7 @@ class Slots:
         for turn in list(self._turns):
             if now - max(turn.since, self._used_at) >= patience and not turn.given.done():
                 self._turns.remove(turn)
-                turn.given.set_exception(Timeout(failures.no_connection_free(self.in_use)))
+                turn.given.set_exception(Timeout(failures.no_connection_free(self.in_use, self._limits.in_use)))
         return patience
 
     def end(self) -> None:
