@@ -74,20 +74,31 @@ class BlockingBody(Generic[B]):
     def give_up(self) -> None:
         """Releases what the object holds and discards what it wrote, without waiting. It cannot be used afterwards.
 
-        It is for finalizers, which may run in the thread of the event loop.
+        It is for finalizers, which may run in the thread of the event loop, and after that of this object.
         """
-        del self._calls
-        self._runner.drop([self.__dict__.pop("_inner")], self._discard)
+        if not self._is_given_up:
+            self._runner.drop([self._taken_out()], self._discard)
 
     def __del__(self) -> None:
-        if "_calls" not in self.__dict__:
+        if self._is_given_up:
             return
-        calls, held = self.__dict__.pop("_calls"), [self.__dict__.pop("_inner")]
+        calls, held = self._calls, [self._taken_out()]
         try:
             calls.warn_if_left_open(self)
         finally:
             del calls
             self._runner.drop(held, self._let_go)  # the loop empties the list, so that `inner` is collected there
+
+    @property
+    def _is_given_up(self) -> bool:
+        """Whether the object was given up or finalized. Finalizers of files around it may call it afterwards."""
+        return "_calls" not in self.__dict__
+
+    def _taken_out(self) -> B:
+        """Takes the inner object out of this one."""
+        del self._calls
+        inner: B = self.__dict__.pop("_inner")
+        return inner
 
     @staticmethod
     async def _let_go(inner: B) -> None:

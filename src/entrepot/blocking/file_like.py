@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 from entrepot.errors import Unsupported
 from entrepot.facade.reader import Reader
 from entrepot.facade.sources import Data
 from entrepot.facade.writer import Writer
+from entrepot.raw.runtime.inline import run as run_inline
 
 from .base import BlockingBody
+from .left_writer import LeftWriter, LostWriter
 
 
 class ReadableFile(BlockingBody[Reader]):
@@ -16,7 +21,7 @@ class ReadableFile(BlockingBody[Reader]):
     @property
     def closed(self) -> bool:
         """Whether the reader is closed."""
-        return self._calls.is_closed
+        return self._is_given_up or self._calls.is_closed
 
     def readable(self) -> bool:
         """True."""
@@ -64,7 +69,7 @@ class WritableFile(BlockingBody[Writer]):
     @property
     def closed(self) -> bool:
         """Whether the writer is closed or aborted."""
-        return self._calls.has_ended
+        return not self._is_given_up and self._calls.has_ended  # `io` flushes a file around a lost one
 
     def readable(self) -> bool:
         """False."""
@@ -94,6 +99,19 @@ class WritableFile(BlockingBody[Writer]):
 
     def flush(self) -> None:
         """Does nothing: the object appears when the writer is closed."""
+
+    def _dealloc_warn(self, source: object) -> None:
+        """Called by `io` before it closes a garbage-collected file around this one. See `LeftWriter`."""
+        if not self.closed and not self._is_given_up:
+            left: Any = LeftWriter(self._inner, self._run)
+            self._inner, self._run = left, left.run
+            warnings.warn(f"unclosed file {source!r}", ResourceWarning, stacklevel=2, source=source)
+
+    def _taken_out(self) -> Writer:
+        inner = super()._taken_out()
+        lost: Any = LostWriter(inner.tell())
+        self._inner, self._run = lost, run_inline
+        return inner
 
     @staticmethod
     async def _discard(inner: Writer) -> None:
