@@ -6,6 +6,7 @@ import asyncio
 import gc
 import gzip
 import io
+import json
 import multiprocessing
 import os
 import pickle
@@ -524,6 +525,31 @@ def test_a_file_around_another_that_is_lost_publishes_nothing(
         del file, holder
         gc.collect()
     assert (failures, local.ls("")) == ([], [])
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_a_file_that_is_held_has_what_lost_files_around_it_wrote(
+    local: EntrepotFileSystem, compression: str | None
+) -> None:
+    with local.open("a", "wb", compression=compression, block_size=1) as file:
+        json.dump([1], io.TextIOWrapper(file))
+        json.dump([2], io.TextIOWrapper(file))
+        file.write(b"3")
+    with local.transaction, local.open("b", "wb", compression=compression) as file:
+        json.dump([1], io.TextIOWrapper(file))
+    for path, content in {"a": b"[1][2]3", "b": b"[1]"}.items():
+        with local.open(path, compression=compression) as file:
+            assert file.read() == content
+
+
+def test_a_transaction_publishes_no_file_that_was_not_closed(local: EntrepotFileSystem) -> None:
+    with pytest.warns(RuntimeWarning, match="was not closed"), local.transaction:
+        file = local.open("a", "wb", block_size=1)
+        file.write(b"1")
+        local.open("b", "w").write("1")
+    assert local.ls("") == []
+    assert file.closed
 
 
 def test_a_file_that_is_lost_publishes_nothing_and_warns(local: EntrepotFileSystem) -> None:

@@ -62,8 +62,11 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
 
     DEFAULT_BLOCK_SIZE = BLOCK
 
+    _is_left = False
+    """Whether `io` finalizes a file around this one. Its close is ignored, since the program may have this file still."""
+
     _is_lost = False
-    """Whether the file, or one around it, is garbage-collected before it was closed."""
+    """Whether the file was garbage-collected before it was closed."""
 
     def __init__(
         self,
@@ -143,7 +146,9 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         return io.IOBase.readlines(self, -1 if hint is None else hint)  # fsspec's own adds an empty line at the end
 
     def commit(self) -> None:
-        """Publishes the file."""
+        """Publishes the file. One that a transaction finds open is incomplete, and is discarded with a warning."""
+        if not (self.closed or self.autocommit):
+            self._lose()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -157,9 +162,12 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
 
     def close(self) -> None:
         """Publishes a file to write, unless a `with` block is left because of an error. Closing again does nothing."""
+        if self._is_left:
+            self._is_left = False
+            return
         if self.closed:
             return
-        if self._is_lost or (self._leaving is not None and self._leaving.is_with_error()):
+        if self._leaving is not None and self._leaving.is_with_error():
             self.give_up()
             return
         try:
@@ -181,21 +189,26 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         return len(data) if self._is_lost else int(super().write(data))
 
     def flush(self, force: bool = False) -> None:
-        if not self._is_lost:
+        if not (self._is_left or self._is_lost):  # nothing may wait in a finalizer
             super().flush(force)
 
     def _dealloc_warn(self, source: object) -> None:
         """Called by `io` before it closes a garbage-collected file around this one."""
-        if self.mode != "rb" and not self._is_lost:
-            self._is_lost = True
-            warnings.warn(f"{source!r} was not closed: nothing is written", RuntimeWarning, stacklevel=1, source=source)
+        self._is_left = self.mode != "rb" and not self.closed
 
     def __del__(self) -> None:
         if not self.closed and self.mode != "rb":
-            try:
-                self._dealloc_warn(self)
-            finally:
-                self.give_up()
+            self._lose()
+
+    def _lose(self) -> None:
+        """Closes a file that nothing closed, without publishing it and without waiting."""
+        self._is_lost = self.closed = True
+        writer, self._writer = self._writer, None
+        try:
+            warnings.warn(f"{self!r} was not closed: nothing is written", RuntimeWarning, stacklevel=1, source=self)
+        finally:
+            if writer is not None:
+                writer.give_up()
 
     def give_up(self) -> None:
         """Closes a file to write without publishing it."""
@@ -293,16 +306,20 @@ class EntrepotCompressedFile(io.BufferedWriter):
     def __init__(self, file: EntrepotFile, compression: str) -> None:
         super().__init__(compr[compression](file, mode="w"))
         self._file = file
+        self._is_left = False
         self.claims_to_seek = False
 
     def seekable(self) -> bool:
         return self.claims_to_seek or super().seekable()
 
     def close(self) -> None:
+        if self._is_left:
+            self._is_left = False
+            return
         if self.closed:
             return
-        if getattr(self, "_finalizing", False):  # set by `io` before it closes a garbage-collected file
-            self._dealloc_warn(self)
+        if getattr(self, "_finalizing", False) and not self._file.closed:  # set by `io`, which found it unreachable
+            self._file._lose()  # noqa: SLF001 - a class of this module
         try:
             super().close()
         except BaseException:
@@ -311,8 +328,8 @@ class EntrepotCompressedFile(io.BufferedWriter):
         self._file.close()
 
     def _dealloc_warn(self, source: object) -> None:
-        """Called by `io` before it closes a garbage-collected text file; compressors do not pass it on."""
-        self._file._dealloc_warn(source)  # noqa: SLF001 - the name that `io` has for it
+        """Called by `io` before it closes a garbage-collected file around this one. Its close is ignored."""
+        self._is_left = not self.closed
 
 
 class EntrepotStreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc]
