@@ -112,6 +112,9 @@ def test_universal_pathlib_on_local_storage(tmp_path: Path) -> None:
     path = upath.UPath(f"entrepot+fs://{tmp_path}") / "a" / ".." / "b.txt"
     path.write_bytes(b"1")
     assert (tmp_path / "b.txt").read_bytes() == b"1"
+    for existing in (path, path.parent):
+        existing.touch()
+    assert (tmp_path / "b.txt").read_bytes() == b"1"
     assert upath.UPath(f"entrepot+fs://{tmp_path}/b.txt").parent.joinpath("b.txt").read_bytes() == b"1"
     assert pickle.loads(pickle.dumps(path)) == path
     memory = upath.UPath("entrepot+memory://upath/c")

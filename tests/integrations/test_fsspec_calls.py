@@ -258,7 +258,7 @@ def test_touch_without_truncation_replaces_no_file(operator: Operator, monkeypat
     fs.pipe("d/f", b"a")
     with pytest.raises(Unsupported, match="truncate=True"):
         fs.touch("d/f", truncate=False)
-    with pytest.raises(IsADirectory):
+    with pytest.raises(Unsupported, match="of a directory"):
         fs.touch("d", truncate=False)
     fs.touch("d/new", truncate=False)
     assert fs.cat("d/new") == b""
@@ -301,6 +301,27 @@ def test_conditions_of_reads_are_conditions(operator: Operator) -> None:
         fs.copy("f", "g", if_not_exist=True)
     with pytest.raises(InvalidInput, match="'if_match' of a file to read"):
         fs.open("f", if_match='"another"')
+
+
+def test_options_of_programs_for_other_file_systems(operator: Operator) -> None:
+    fs = EntrepotFileSystem(operator)
+    fs.pipe("f", b"content")
+    hints = {"anon": True, "default_fill_cache": False, "default_cache_type": "first", "fill_cache": False}
+    text = {"encoding": "utf-8", "errors": "strict", "newline": ""}
+    for options in (hints, text, dict.fromkeys((*text, "version_id", "if_match"))):
+        with fs.open("f", "rb", **options) as file:
+            assert file.read() == b"content"
+        with fs.open("new", "wb", **options) as file:
+            file.write(b"new")
+        assert fs.cat("new") == b"new"
+    none = {"version_id": None, "fill_cache": True}
+    assert fs.cat_file("f", **none) == b"content"
+    assert fs.cat_ranges(["f"], [0], [1], on_error="raise", **none) == [b"c"]
+    fs.get_file("f", into := io.BytesIO(), **none)
+    fs.copy("f", "copy", **none)
+    assert into.getvalue() == fs.cat("copy") == b"content"
+    with pytest.raises(InvalidInput, match=r"'version_id' of a file to read.*such as version$"):
+        fs.open("f", version_id="1")
 
 
 def test_what_cannot_be_written_as_json_says_what_to_do() -> None:

@@ -21,6 +21,7 @@ from .growing_cache import GrowingCache
 from .info import Info, info_of
 from .line_finder import BLOCK as LINE_BLOCK
 from .line_finder import LineFinder
+from .options import given
 
 if TYPE_CHECKING:
     from .filesystem import OperatorsFileSystem
@@ -51,7 +52,8 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         cache_type: the name of a cache of fsspec. By default `"growing"`.
         cache_options: arguments of the cache.
         size: the size of a file to read, if it is known; this saves a request.
-        options: the options of `Operator.writer`. A file to read has none.
+        options: the options of `Operator.writer`. A file to read has none. None is ignored, and so are hints of s3fs,
+            such as `fill_cache`.
 
     Raises:
         NotFound: the file to read does not exist.
@@ -63,7 +65,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
     DEFAULT_BLOCK_SIZE = BLOCK
 
     _is_left = False
-    """Whether `io` finalizes a file around this one. Its close is ignored, since the program may have this file still."""
+    """Whether `io` finalizes a file around this one. Its close is ignored: the program may have this one still."""
 
     _is_lost = False
     """Whether the file was garbage-collected before it was closed."""
@@ -84,9 +86,10 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
             raise InvalidInput(f"a binary file has one of the modes {', '.join(MODES)}")
         if cache_type not in caches:
             raise InvalidInput(f"cache_type is one of {', '.join(filter(None, caches))}")
+        options = given(options)
         if mode == "rb" and options:
             message = f"there is no option {min(options)!r} of a file to read"
-            raise InvalidInput(f"{message}; cat_file and open_async have those of Operator.read")
+            raise InvalidInput(f"{message}; cat_file and open_async have those of Operator.read, such as version")
         self._located = fs.located(path)
         self._storage = self._located.storage.blocking
         self._reader: BlockingReader | None = None
@@ -354,7 +357,7 @@ class EntrepotStreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc]
         self.mode = mode
         self.size = size
         self.loc = 0
-        self.kwargs = options
+        self.kwargs = given(options)
         self.blocksize = BLOCK
         self.autocommit = not fs._intrans or mode == "rb"  # noqa: SLF001 - a name of fsspec, which its files use
         self.closed = False

@@ -35,6 +35,7 @@ from .addresses import Addresses, Located, Relative
 from .files import EntrepotCompressedFile, EntrepotFile, EntrepotStreamedFile, EntrepotTextFile
 from .info import Info, directory_info, info_of
 from .moves import Move
+from .options import given
 from .pairs import check_pairs, check_stays_below, one_or_list, targets_of
 from .ranges import Bound, needs_size, requested_range
 from .transactions import DeferredWriter
@@ -216,7 +217,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         if wanted.is_empty:
             return b""
         try:
-            return await located.operator.read(located.key, range=wanted, **options)
+            return await located.operator.read(located.key, range=wanted, **given(options))
         except RangeNotSatisfied:  # as a file behaves that is read past its end
             return b""
 
@@ -259,7 +260,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         for index, path in enumerate(paths):
             by_path.setdefault(path, []).append(index)
         results: list[Any] = [b""] * len(paths)
-        options |= {} if max_gap is None else {"gap": max_gap}
+        options = given({"gap": max_gap} | options)
 
         async def read(path: str) -> None:
             indices = by_path[path]
@@ -320,7 +321,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             options: the options of `Operator.reader`.
         """
         located = self.located(rpath)
-        options = {"chunk": TRANSFER_CHUNK, "concurrent": 4} | options
+        options = {"chunk": TRANSFER_CHUNK, "concurrent": 4} | given(options)
         file = lpath if outfile is None else outfile
         if file is None:
             raise InvalidInput("get_file copies to lpath, a path or an open file, or to outfile, an open file")
@@ -408,7 +409,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
     async def _cp_file(self, path1: str, path2: str, **options: Any) -> None:
         source, target = self.located(path1), self.located(path2)
         try:
-            await source.copy_to(target, **options)
+            await source.copy_to(target, **given(options))
         except (NotFound, IsADirectory):
             if not await self._isdir(path1):
                 raise
@@ -612,9 +613,9 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             options: the options of `Operator.writer`.
 
         Raises:
-            IsADirectoryError: the path names a directory.
+            IsADirectoryError: the path names a directory, and `truncate` is set.
             FileExistsError: another program made the file meanwhile, and `truncate` is not set.
-            Unsupported: the file exists, and `truncate` is not set: no storage changes the time of a file alone.
+            Unsupported: the path exists, and `truncate` is not set: no storage changes a time alone.
         """
         mode = "wb"
         if not truncate:
@@ -626,7 +627,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
 
     def _check_may_be_made(self, path: Any) -> None:
         if self.isdir(path):
-            raise IsADirectory("the path names a directory", path=str(path))
+            raise Unsupported("the time of a directory cannot be changed", path=str(path))
         if self.exists(path):
             message = "the time of an existing file cannot be changed alone: truncate=True replaces it by an empty one"
             raise Unsupported(message, path=str(path))
@@ -648,7 +649,8 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             block_size: bytes to fetch ahead at most, or to write at once. By default 8 MiB.
             cache_options: arguments of the cache of a file to read.
             compression: a name of `fsspec.compression`, or `"infer"` by the suffix of the path. By default none.
-            options: `encoding`, `errors` and `newline` of text; and the options of `Operator.writer`.
+            options: `encoding`, `errors` and `newline` of text, which binary files ignore as in fsspec; and those of
+                `EntrepotFile`.
 
         Raises:
             FileNotFoundError: the file to read does not exist.
@@ -656,8 +658,8 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             IsADirectoryError: the path names a directory.
             ValueError: the mode or the compression is unknown.
         """
+        text = {name: options.pop(name) for name in ("encoding", "errors", "newline") if name in options}
         if "b" not in mode:
-            text = {name: options.pop(name) for name in ("encoding", "errors", "newline") if name in options}
             binary = f"{mode.replace('t', '')}b"
             file = self.open(path, binary, block_size, cache_options, compression, **options)
             return EntrepotTextFile(file, mode, **text)
