@@ -314,6 +314,21 @@ def test_a_writer_that_is_held_has_what_lost_files_around_it_wrote(op):
 
 
 @STORAGES
+@pytest.mark.filterwarnings("error::ResourceWarning")
+def test_a_file_that_is_held_has_what_lost_files_around_it_wrote(op):
+    with op.open("a", "wb") as file:
+        json.dump([1], io.TextIOWrapper(file))
+        json.dump([2], io.TextIOWrapper(file))
+        assert (file.closed, file.tell()) == (False, 6)
+        file.write(b"3")
+    assert op.read("a") == b"[1][2]3"
+    with pytest.raises(ZeroDivisionError), op.open("b", "wb") as file:
+        json.dump([1], io.TextIOWrapper(file))
+        raise ZeroDivisionError
+    assert not op.exists("b")
+
+
+@STORAGES
 def test_a_writer_that_is_aborted_publishes_nothing_of_lost_files(op):
     with pytest.raises(ZeroDivisionError), op.writer("a") as writer:
         with pytest.warns(ResourceWarning):

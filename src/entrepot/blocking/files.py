@@ -13,7 +13,8 @@ A file that is written publishes its object when it is closed, so it must not be
 - so does a `with` block of a file around this one (`Leaving`), such as an `io.TextIOWrapper`;
 - a write that failed dooms the file: bytes may be missing, so `close` aborts;
 - a file that is garbage-collected aborts and warns. `io` closes such a file, and calls `_dealloc_warn` of the raw file
-  before. Nothing may wait then, because the finalizer may run in the thread of the event loop.
+  before. Nothing may wait then, because the finalizer may run in the thread of the event loop;
+- where a file around a buffer is garbage-collected, its close is ignored: the program may have the buffer still.
 """
 
 from __future__ import annotations
@@ -275,6 +276,9 @@ class WriteBuffer(io.BufferedWriter):
 
     raw: RawWriter
 
+    _is_left = False
+    """Whether `io` finalizes a file around this one."""
+
     @property
     def name(self) -> UserString:
         """The path, equal to a string. Some programs open a local file of that name if it is a `str`.
@@ -282,6 +286,20 @@ class WriteBuffer(io.BufferedWriter):
         pandas 2.2 to 3.0 does so with every `io.BufferedWriter` (`DataFrame.to_parquet`): the object would be empty.
         """
         return UserString(self.raw.name)
+
+    def close(self) -> None:
+        if self._is_left:
+            self._is_left = False
+        else:
+            super().close()
+
+    def flush(self) -> None:
+        if not self._is_left:
+            super().flush()
+
+    def _dealloc_warn(self, source: object) -> None:
+        """Called by `io` before it closes a garbage-collected file around this one."""
+        self._is_left = not self.closed
 
     def abort(self) -> None:
         """Discards the written data and closes the file. No effect on a closed file."""
