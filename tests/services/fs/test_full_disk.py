@@ -89,4 +89,4 @@ def test_full_disk_is_storage_full_and_what_was_there_stays(
     assert kept
     assert names == ["file", "log", "source"]
     assert (after, size) == (None, 600_000)
-    assert read_only == ["PermissionDenied", "copy_to", "large", False]
+    assert read_only == ["PermissionDenied", "copy_to", "file", False]
