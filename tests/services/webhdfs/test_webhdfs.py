@@ -334,7 +334,7 @@ async def test_a_server_without_webhdfs_is_an_error(through: Callable[[Script], 
 @pytest.mark.parametrize(
     "answer", [refused("InvalidToken", "403 Forbidden"), raw_response("401 Unauthorized", "Content-Length: 0")]
 )
-async def test_refused_credentials_are_those_of_reads_too(keys: dict[str, str], answer: bytes) -> None:
+async def test_refused_credentials_are_those_of_reads_too(keys: dict[str, Any], answer: bytes) -> None:
     with ScriptedServer(lambda request: [answer]) as server:
         op = Operator(Webhdfs(server.endpoint, **keys), resilient=False)
         for call in (op.read("a"), op.stat("a"), op.list("a/")):
