@@ -128,10 +128,14 @@ def _has_dots(path: str | None) -> bool:
     return path is not None and not {".", ".."}.isdisjoint(path.split("/"))
 
 
+_OF_CHANGES: Final = ("if_match", "the object changed during the read")
+"""How the library says that an object was changed: no verb has the condition as an option."""
+
+
 def message_of(error: BaseException) -> str:
     """The sentence of an error."""
-    if isinstance(error, ConditionNotMatch) and error.message.startswith("if_match"):
-        return "it was changed meanwhile"  # no verb has this condition as an option
+    if isinstance(error, ConditionNotMatch) and error.message.startswith(_OF_CHANGES):
+        return "it was changed meanwhile"
     if isinstance(error, Error):
         return error.message
     if isinstance(error, OSError) and error.strerror:
