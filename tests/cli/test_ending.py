@@ -40,6 +40,19 @@ def test_the_cleanup_goes_on(signals: int) -> None:
     assert (ended, running.code) == (["clean"], 130)
 
 
+def test_a_signal_that_does_not_interrupt_the_wait_of_the_loop_wakes_it() -> None:
+    """As one that comes just before the loop begins to wait. One to another thread has the same effect each time."""
+
+    async def waits(running: Ending) -> None:
+        threading.Timer(0.05, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGHUP)).start()
+        with running.of_this_task():
+            await asyncio.Event().wait()
+
+    with Ending("tee") as running, pytest.raises(asyncio.CancelledError):
+        asyncio.run(waits(running))
+    assert running.code == 129
+
+
 @pytest.mark.parametrize(("signals", "grace"), [(3, 60.0), (2, 0.05)])
 def test_the_third_signal_and_the_end_of_the_time_end_it(
     signals: int, grace: float, monkeypatch: pytest.MonkeyPatch

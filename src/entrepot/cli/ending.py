@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Final, NoReturn, Self
@@ -27,6 +28,10 @@ class Ending:
     before the verb and after its cleanup. Thereafter a signal ends the process, which may wait for a thread. A signal
     that is ignored, as by `nohup`, stays ignored. Used as a context manager around the event loop.
 
+    The interpreter runs handlers between two steps of the main thread. A signal that comes just before the event loop
+    begins to wait, or to another thread, would be noticed when something else wakes the loop, which for `tee` may be
+    never. So every signal writes a byte to a socket that the loop watches.
+
     Arguments:
         verb: the name of the command, for messages.
     """
@@ -42,21 +47,25 @@ class Ending:
         return CODES[signal.Signals(self._signals[0])] if self._signals else INTERRUPTED
 
     def __enter__(self) -> Self:
-        for number in CODES:
-            if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, self._note)
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)  # which set_wakeup_fd demands
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        _handle(self._note)
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for number in CODES:
-            if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, signal.SIG_DFL)
+        _handle(signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        self._woken.close()
+        self._waker.close()
 
     @contextmanager
     def of_this_task(self) -> Iterator[None]:
         """Around the verb, with its cleanup: the first signal cancels the task."""
+        asyncio.get_running_loop().add_reader(self._woken, self._woken.recv, 4096)
         self._task = asyncio.current_task()
         try:
             yield
@@ -76,5 +85,11 @@ class Ending:
         asyncio.get_running_loop().call_later(GRACE, self._end)
 
     def _end(self) -> NoReturn:
-        self.__exit__(None, None, None)
+        _handle(signal.SIG_DFL)
         raise KeyboardInterrupt
+
+
+def _handle(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in CODES:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
