@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
@@ -47,7 +48,7 @@ class PatientThread:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *arguments: Any) -> None:
-    if not loop.is_closed():
+    with suppress(RuntimeError):  # the loop is closed, maybe just now: nobody waits any more
         loop.call_soon_threadsafe(callback, *arguments)
 
 

@@ -7,14 +7,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Generator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from types import coroutine
 from typing import Any, TypeVar, TypeVarTuple
 
 from . import base
 from .deadlines import Deadlines
 from .loop_local import LoopLocal
-from .running import is_running, now, of_another_loop, require_task, running_loop
+from .running import call_on, is_running, now, of_another_loop, require_task, running_loop
 from .threads import LONGEST_TURN, ThreadCalls, in_thread, in_thread_for_long, queue_of
 
 T = TypeVar("T")
@@ -237,9 +237,7 @@ class _Started(base.Started):
                 return piece
             self._pieces.append(piece)
             del piece  # the caller alone holds it now
-            try:
-                self._loop.call_soon_threadsafe(self._wake)
-            except RuntimeError:  # the loop is closed, and no task waits any more
+            if not call_on(self._loop, self._wake):  # no task waits any more
                 return None
 
     def follow(self, running: asyncio.Future[bytes | None]) -> None:
@@ -327,8 +325,7 @@ def _cancel(task: asyncio.Future[Any]) -> None:
     if not _is_foreign(task):
         task.cancel()
     else:
-        with suppress(RuntimeError):  # the loop is closed
-            task.get_loop().call_soon_threadsafe(task.cancel)
+        call_on(task.get_loop(), task.cancel)
 
 
 async def _ended(call: asyncio.Future[Any]) -> None:

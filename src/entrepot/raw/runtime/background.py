@@ -36,6 +36,7 @@ from entrepot.errors import Unexpected, Unsupported
 from . import base
 from .greenlets import GreenletSelector, threads_are_greenlets
 from .loop_local import used_loops
+from .running import call_on
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -92,8 +93,8 @@ class BackgroundRunner(base.Runner):
     def drop(self, held: list[T], close: Callable[[T], Awaitable[None]]) -> None:
         """Closes and releases on the loop, since the resources, and objects collected with them, may belong to it."""
         thread = _shared.running
-        if thread is not None and not thread.loop.is_closed():
-            thread.loop.call_soon_threadsafe(lambda: thread.spawn(_closed_and_dropped(held, close)))
+        if thread is not None:
+            call_on(thread.loop, lambda: thread.spawn(_closed_and_dropped(held, close)))
 
 
 def is_running() -> bool:
@@ -156,10 +157,8 @@ class _Call(Generic[T]):
         return await done
 
     def _hand_over(self) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._start)
-        except RuntimeError as error:  # another thread has ended the loop just now
-            raise Unsupported(_TOO_LATE) from error
+        if not call_on(self._loop, self._start):  # another thread has ended the loop just now
+            raise Unsupported(_TOO_LATE)
 
     def _start(self) -> None:
         _current.set(self)
@@ -185,18 +184,17 @@ class _Call(Generic[T]):
         try:
             result = call(*args)
         except Exception as error:  # noqa: BLE001 - whatever it is, it goes to where the call was wanted
-            self._loop.call_soon_threadsafe(_settle, done.set_exception, done, _as_settled(error))
+            call_on(self._loop, _settle, done.set_exception, done, _as_settled(error))
         else:
-            self._loop.call_soon_threadsafe(_settle, done.set_result, done, result)
+            call_on(self._loop, _settle, done.set_result, done, result)
 
     def _interrupt(self) -> None:
         """Cancels the coroutine and gives it some time to clean up. One that has just ended has done that."""
-        if self._loop.is_closed():
-            self._coroutine.close()
-            return
         if self._task is not None and self._task.done():
             return
-        self._loop.call_soon_threadsafe(self._cancel)
+        if not call_on(self._loop, self._cancel):
+            self._coroutine.close()
+            return
         latest = time.monotonic() + GRACE
         try:
             while (job := self._jobs.get(timeout=max(0.0, latest - time.monotonic()))) is not None:

@@ -11,8 +11,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from types import FunctionType
+from typing import TypeVarTuple
 
 from entrepot.errors import InvalidInput, Unsupported
+
+Args = TypeVarTuple("Args")
 
 _ADVICE = "run it by asyncio, uvloop or anyio on asyncio, or call op.blocking()"
 
@@ -69,6 +72,20 @@ def is_cancelled() -> bool:
 def of_another_loop() -> InvalidInput:
     """Returns the error for an object that was opened on one event loop and is used on another."""
     return InvalidInput("this belongs to another event loop: open a reader, writer or lister on each loop")
+
+
+def call_on(loop: asyncio.AbstractEventLoop, callback: Callable[[*Args], object], *args: *Args) -> bool:
+    """Has a loop make a call soon, from any thread. Returns False where the loop is closed: it makes no call any more.
+
+    Another thread may close the loop at any moment, so it is of no use to ask for that before.
+    """
+    try:
+        loop.call_soon_threadsafe(callback, *args)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise
+        return False
+    return True
 
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:

@@ -35,7 +35,6 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeAlias, TypeVar, TypeVarTuple
@@ -45,7 +44,7 @@ from entrepot.errors import Unexpected
 
 from .leak import leak
 from .loop_local import used_loops
-from .running import running_loop
+from .running import call_on, running_loop
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -152,16 +151,14 @@ class ThreadCalls:
             job.moved_at = now = monotonic()
             if now - handed_over > TOGETHER or self._threads == 1:
                 handed_over = now
-                with suppress(RuntimeError):  # the loop is closed, and no task waits any more
-                    loop.call_soon_threadsafe(self._hand_over)
+                call_on(loop, self._hand_over)
                 if now - started > LONGEST_TURN:
                     job.is_turn_over = True
                     break
         else:
             job.is_turn_over = True
         if job.is_refused:
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._hand_over)
+            call_on(loop, self._hand_over)
 
     def _end(self, job: _Job, ended: asyncio.Future[None]) -> None:
         self._jobs.discard(job)  # it is not there after a fork

@@ -38,7 +38,7 @@ from entrepot.raw.few_files import is_of_too_many_files
 from entrepot.raw.http import failures
 from entrepot.raw.in_line import waiting_in_line
 from entrepot.raw.runtime.awake import AwakeTimeout
-from entrepot.raw.runtime.running import is_another_loop_running
+from entrepot.raw.runtime.running import call_on, is_another_loop_running
 
 from .errors import NoConnectionFree
 from .handler import Handler, Handlers
@@ -98,8 +98,7 @@ class Connector(aiohttp.TCPConnector):
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Calls something on the loop, unless the loop is closed. It may be called from any thread."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(callback)
+        call_on(self._loop, callback)
 
     @property
     def is_awaited(self) -> bool:

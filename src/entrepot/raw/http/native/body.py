@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from entrepot.raw.http.transport import HttpBody
-from entrepot.raw.runtime.running import is_another_loop_running, of_another_loop
+from entrepot.raw.runtime.running import call_on, is_another_loop_running, of_another_loop
 
 from .breaks import GIVEN_UP
 from .stream import ResponseStream
@@ -124,8 +124,8 @@ class NativeBody(HttpBody):
     def _abandon(self) -> None:
         """Closes the exchange soon, from any thread: an unclosed body is garbage-collected in any thread."""
         stream = self._stream
-        if stream.connection is not None and not stream.loop.is_closed():
-            stream.loop.call_soon_threadsafe(_close, stream)
+        if stream.connection is not None:
+            call_on(stream.loop, _close, stream)
 
     def __del__(self) -> None:
         """Gives up the connection of a body that was not closed."""

@@ -29,10 +29,12 @@ import select
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from threading import Lock
 from time import monotonic
 from typing import Final
+
+from entrepot.raw.runtime.running import call_on
 
 from .direct import is_possible
 
@@ -169,8 +171,7 @@ class Lender:
     def _receive(self, loan: Loan, when_ended: Callable[[Loan], object]) -> None:
         """Receives, and has the event loop find that out. For the thread."""
         loan.receive()
-        with suppress(RuntimeError):  # the loop was closed, before or after the end of the loan: nothing waits
-            self._loop.call_soon_threadsafe(self._end, loan, when_ended)
+        call_on(self._loop, self._end, loan, when_ended)  # if the loop is closed, nothing waits
 
     def _end(self, loan: Loan, when_ended: Callable[[Loan], object]) -> None:
         self.lent -= 1
