@@ -5,7 +5,9 @@ import stat
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -39,6 +41,16 @@ def set_or_skip(path: Path, name: str, value: bytes) -> None:
 
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def open_root() -> Iterator[Path]:
+    """A root that every user may reach. Each start of pytest closes the folder of all `tmp_path` to others."""
+    with TemporaryDirectory() as made:
+        Path(made).chmod(0o711)
+        root = Path(made, "root")
+        root.mkdir()
+        yield root
 
 
 def acl_of(path: Path) -> bytes | None:
@@ -115,8 +127,9 @@ def test_a_file_that_is_replaced_keeps_its_owner_and_group(run: Run, op: Operato
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
-def test_a_group_that_cannot_be_kept_opens_the_file_to_no_other(root: Path) -> None:
+def test_a_group_that_cannot_be_kept_opens_the_file_to_no_other(open_root: Path) -> None:
     """The owner of the directory replaces a file of a group that it is not in: its own group had no access."""
+    root = open_root
     (root / "file").write_bytes(b"old")
     os.chown(root / "file", SOMEBODY, 4321)
     (root / "file").chmod(0o664)
@@ -129,10 +142,6 @@ op = Operator(Fs(sys.argv[1])).blocking()
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 op.write("file", b"new")
 """
-    parent = root.parent
-    while parent != parent.parent and mode_of(parent) & 0o001 == 0:
-        parent.chmod(mode_of(parent) | 0o001)
-        parent = parent.parent
     done = subprocess.run([sys.executable, "-c", script, str(root)], capture_output=True, text=True, timeout=30)
     assert done.stderr == ""
     found = (root / "file").stat()
