@@ -495,8 +495,10 @@ def test_a_loop_that_shuts_down_wakes_whoever_still_reads_or_waits() -> None:
     transport = Transport(max_connections=1)
 
     async def main(server: ScriptedServer) -> list[Any]:
-        tasks = [asyncio.ensure_future(get(transport, f"{server.endpoint}/a")) for _ in range(4)]
-        await until_sent(server)
+        response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
+        tasks = [asyncio.ensure_future(content_of(response))]
+        tasks += [asyncio.ensure_future(get(transport, f"{server.endpoint}/a")) for _ in range(3)]
+        await waiting(transport, 3)
         await asyncio.get_running_loop().shutdown_asyncgens()
         return await asyncio.gather(*tasks, return_exceptions=True)
 
