@@ -313,7 +313,7 @@ def test_near_ranges_share_a_request(seaweedfs_server: S3Server) -> None:
 
 def test_random_reads_fetch_what_is_read_and_sequential_ones_ahead(seaweedfs_server: S3Server) -> None:
     fs, transport = recorded(seaweedfs_server)
-    content = os.urandom(4_000_000)
+    content = os.urandom(9_000_000)
     fs.pipe("a", content)
     transport.forget()
     with fs.open("a") as file:
@@ -326,6 +326,19 @@ def test_random_reads_fetch_what_is_read_and_sequential_ones_ahead(seaweedfs_ser
         assert b"".join(iter(lambda: file.read(8192), b"")) == content
         assert transport.bytes_received == len(content)
         assert len(transport.requests) < 10
+
+
+def test_random_reads_of_a_small_file_fetch_it_whole_after_some_requests(seaweedfs_server: S3Server) -> None:
+    fs, transport = recorded(seaweedfs_server)
+    content = os.urandom(1_500_000)
+    fs.pipe("a", content)
+    transport.forget()
+    with fs.open("a") as file:
+        for place in range(1_400_000, 0, -10_000):
+            file.seek(place)
+            assert file.read(1000) == content[place : place + 1000]
+    assert [request.method for request in transport.requests] == ["HEAD", "GET", "GET", "GET"]
+    assert transport.bytes_received == len(content) + 2_000
 
 
 def blocking(fs: EntrepotFileSystem) -> BlockingOperator:
