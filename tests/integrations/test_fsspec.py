@@ -31,6 +31,7 @@ fsspec = pytest.importorskip("fsspec")
 from fsspec.callbacks import Callback  # noqa: E402
 
 from entrepot.integrations.fsspec import EntrepotFileSystem, file_system_class, register  # noqa: E402
+from entrepot.integrations.fsspec.other_file_systems import configuration_of  # noqa: E402
 
 PYTHON = [sys.executable, "-W", "error", "-c"]
 
@@ -169,6 +170,126 @@ def test_options_of_s3fs_work(seaweedfs_server: S3Server) -> None:
     shown = fs.to_json(include_password=False)
     assert seaweedfs_server.secret_access_key not in shown
     assert seaweedfs_server.region in shown
+
+
+def test_more_options_of_s3fs_work(seaweedfs_server: S3Server) -> None:
+    server = seaweedfs_server
+    client = {"endpoint_url": server.endpoint, "region_name": server.region, "verify": False, "use_ssl": False}
+    fs = fsspec.filesystem(
+        "entrepot+s3",
+        key=server.access_key_id,
+        secret=server.secret_access_key,
+        token=None,
+        client_kwargs=client,
+        config_kwargs={"s3": {"addressing_style": "path"}, "connect_timeout": 9, "retries": {"max_attempts": 2}},
+        s3_additional_kwargs={"StorageClass": "STANDARD"},
+        requester_pays=True,
+        default_block_size=1 << 20,
+        default_cache_type="none",
+        default_fill_cache=False,
+        auto_mkdir=True,
+        cache_regions=True,
+    )
+    path = f"{server.bucket}/{os.getpid()}-options"
+    fs.pipe_file(path, b"content", ContentType="text/plain", chunksize=5 << 20, max_concurrency=2)
+    with fs.open(path, requester_pays=False) as file:
+        assert (file.read(), file.blocksize, file.cache.name) == (b"content", 1 << 20, "none")
+    with fs.open(path, "wb", acl="private", Metadata={"a": "b"}) as file:
+        file.write(b"other")
+    assert fs.info(path)["user_metadata"] == {"a": "b"}
+
+
+def test_a_version_is_read_by_the_name_that_s3fs_has_for_it(seaweedfs_server: S3Server) -> None:
+    fs = fsspec.filesystem("entrepot+s3", **s3_options(seaweedfs_server))
+    path = f"{seaweedfs_server.versioned_bucket()}/{os.getpid()}-version"
+    fs.pipe_file(path, b"the first content")
+    first = fs.info(path)["version"]
+    fs.pipe_file(path, b"second")
+    with fs.open(path, version_id=first) as file:
+        assert (file.size, file.read()) == (17, b"the first content")
+    with fs.open(path) as file:
+        assert file.read() == b"second"
+    assert fs.cat_file(path, 4, -8, version_id=first) == b"first"
+    assert fs.cat_ranges([path], [4], [-8], on_error="raise", version_id=first) == [b"first"]
+    fs.get_file(path, into := io.BytesIO(), version_id=first)
+    assert into.getvalue() == b"the first content"
+
+
+def test_an_asynchronous_file_of_a_version_has_its_size(seaweedfs_server: S3Server) -> None:
+    path = f"{seaweedfs_server.versioned_bucket()}/{os.getpid()}-streamed"
+
+    async def last_word() -> bytes:
+        fs = fsspec.filesystem("entrepot+s3", asynchronous=True, **s3_options(seaweedfs_server))
+        await fs._pipe_file(path, b"the first content")
+        first = (await fs._info(path))["version"]
+        await fs._pipe_file(path, b"second")
+        async with await fs.open_async(path, version_id=first) as file:
+            file.seek(-7, os.SEEK_END)
+            return bytes(await file.read())
+
+    assert asyncio.run(last_word()) == b"content"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "options", "expected"),
+    [
+        ("s3", {"client_kwargs": {"verify": "/ca.pem"}, "use_ssl": True}, {"ca_file": "/ca.pem"}),
+        ("s3", {"client_kwargs": {"verify": True}}, {}),
+        ("s3", {"client_kwargs": {"region_name": "a"}, "region_name": "b"}, {"region": "b"}),
+        ("s3", {"client_kwargs": None, "config_kwargs": None, "endpoint_url": None, "session": None}, {}),
+        ("s3", {"config_kwargs": {"signature_version": object()}}, {"skip_signature": True}),
+        ("s3", {"config_kwargs": {"signature_version": "s3v4", "read_timeout": 3}}, {"read_timeout": 3}),
+        (
+            "s3",
+            {"config_kwargs": {"s3": {"addressing_style": "virtual", "use_accelerate_endpoint": True}}},
+            {"enable_virtual_host_style": True, "use_accelerate_endpoint": True},
+        ),
+        ("s3", {"s3_additional_kwargs": {"RequestPayer": "requester"}}, {"enable_request_payer": True}),
+        (
+            "s3",
+            {"s3_additional_kwargs": {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "k", "ACL": "private"}},
+            {
+                "server_side_encryption": "aws:kms",
+                "server_side_encryption_aws_kms_key_id": "k",
+                "default_acl": "private",
+            },
+        ),
+        ("s3", {"fixed_upload_size": True, "version_aware": False}, {"equal_parts": True}),
+        ("gcs", {"token": "anon", "project": "p", "consistency": "md5"}, {"skip_signature": True}),
+        ("gcs", {"token": "google_default", "check_connection": True}, {}),
+        ("gcs", {"token": "/key.json", "requests_timeout": 5}, {"credential_path": "/key.json", "idle_timeout": 5}),
+        ("gcs", {"token": {"type": "x"}}, {"credential": '{"type": "x"}'}),
+        ("gcs", {"token": "ya29", "requester_pays": False}, {"token": "ya29"}),
+        ("gcs", {"access": "read_only"}, {"scope": "https://www.googleapis.com/auth/devstorage.read_only"}),
+        ("azblob", {"socket_timeout": 5, "location_mode": "primary"}, {"idle_timeout": 5}),
+        ("fs", {"auto_mkdir": True}, {}),
+    ],
+)
+def test_options_of_other_file_systems_mean_configuration_values(
+    scheme: str, options: dict[str, object], expected: dict[str, object]
+) -> None:
+    assert configuration_of(scheme, options) == expected
+
+
+@pytest.mark.parametrize(
+    ("scheme", "options", "message"),
+    [
+        ("s3", {"version_aware": True}, "version_aware has no effect here: give version="),
+        ("s3", {"session": object()}, "profile"),
+        ("s3", {"client_kwargs": {"config": object()}}, "give config_kwargs"),
+        ("s3", {"config_kwargs": {"signature_version": "s3"}}, "signature_version is s3v4"),
+        ("s3", {"config_kwargs": {"s3": {"addressing_style": "pathy"}}}, "path, virtual or auto"),
+        ("s3", {"s3_additional_kwargs": {"SSECustomerKey": "secret"}}, "cannot have SSECustomerKey; it can have ACL, "),
+        ("gcs", {"token": "browser"}, "log in by gcloud"),
+        ("gcs", {"requester_pays": True}, "no project can be billed"),
+        ("gcs", {"session_kwargs": {"trust_env": True}}, "give proxy="),
+    ],
+)
+def test_options_of_other_file_systems_without_a_counterpart(
+    scheme: str, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        fsspec.filesystem(f"entrepot+{scheme}", **options)
 
 
 # Looking

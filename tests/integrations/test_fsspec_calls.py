@@ -320,8 +320,26 @@ def test_options_of_programs_for_other_file_systems(operator: Operator) -> None:
     fs.get_file("f", into := io.BytesIO(), **none)
     fs.copy("f", "copy", **none)
     assert into.getvalue() == fs.cat("copy") == b"content"
-    with pytest.raises(InvalidInput, match=r"'version_id' of a file to read.*such as version$"):
-        fs.open("f", version_id="1")
+    with pytest.raises(InvalidInput, match=r"'if_match' of a file to read.*such as if_match$"):
+        fs.open("f", if_match="1")
+
+
+def test_options_of_calls_by_the_names_of_other_file_systems(operator: Operator) -> None:
+    fs = EntrepotFileSystem(operator)
+    fs.pipe_file("f", b"content", acl=False, overwrite=True, consistency="md5", auto_mkdir=True)
+    fs.pipe_file("f", b"content", s3_additional_kwargs={"ContentType": None})
+    with fs.open("f", max_concurrency=2, chunksize=100, requester_pays=False) as file:
+        assert file.read() == b"content"
+    with pytest.raises(AlreadyExists):
+        fs.pipe_file("f", b"other", overwrite=False)
+    with pytest.raises(InvalidInput, match="requester_pays is an option of the file system"):
+        fs.open("f", requester_pays=True)
+    with pytest.raises(InvalidInput, match="version is given twice, once as version_id"):
+        fs.cat_file("f", version="1", version_id="1")
+    if not operator.info.capability.read_with_version:
+        for options in ({"version_id": "1"}, {"generation": 1}):
+            with pytest.raises(Unsupported, match="with version"):
+                fs.open("f", **options)
 
 
 def test_what_cannot_be_written_as_json_says_what_to_do() -> None:

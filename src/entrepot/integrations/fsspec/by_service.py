@@ -14,8 +14,21 @@ from entrepot.services.registry import service_class
 
 from .addresses import addresses_of, has_location, is_by_url
 from .filesystem import OperatorsFileSystem
+from .other_file_systems import S3FS_NAMES, configuration_of
 
-_LISTING_OPTIONS: Final = ("listings_expiry_time", "max_paths")
+_LISTING_OPTIONS: Final = {
+    "listings_expiry_time": "listings_expiry_time",
+    "cache_timeout": "listings_expiry_time",
+    "max_paths": "max_paths",
+}
+_FILE_OPTIONS: Final = {
+    "default_block_size": "default_block_size",
+    "block_size": "default_block_size",
+    "blocksize": "default_block_size",
+    "default_cache_type": "default_cache_type",
+}
+"""The names that file systems have for the options of fsspec, and which of ours they are."""
+
 _OPTION_OF_DATASETS: Final = "hf"
 """Hugging Face datasets add options of their own, with a token among them, to the dictionary of the caller."""
 
@@ -25,11 +38,13 @@ class ServiceFileSystem(OperatorsFileSystem):
 
     Arguments:
         options: configuration values of the service, and the arguments of fsspec: `asynchronous`, `loop`, `batch_size`,
-            `use_listings_cache`, `listings_expiry_time`, `max_paths`, `skip_instance_cache`.
+            `use_listings_cache`, `listings_expiry_time`, `max_paths`, `skip_instance_cache`; `default_block_size` and
+            `default_cache_type` of the files that are opened; and the options of s3fs, gcsfs and adlfs.
 
     Raises:
         ConfigInvalid: a value is missing, unknown or invalid.
-        InvalidInput: the values set what each path names: the location or the root.
+        InvalidInput: the values set what each path names: the location or the root; or an option of another file system
+            has no counterpart.
 
     Attributes:
         SCHEME: the scheme of the service.
@@ -49,19 +64,17 @@ class ServiceFileSystem(OperatorsFileSystem):
         **options: Any,
     ) -> None:
         options.pop(_OPTION_OF_DATASETS, None)
-        listings = {name: options.pop(name) for name in _LISTING_OPTIONS if name in options}
+        listings = _taken(options, _LISTING_OPTIONS)
+        files = _taken(options, _FILE_OPTIONS)
         super().__init__(
-            addresses_of(self.SCHEME, self._configuration(options)),
+            addresses_of(self.SCHEME, configuration_of(self.SCHEME, options)),
             asynchronous=asynchronous,
             loop=loop,
             batch_size=batch_size,
             use_listings_cache=use_listings_cache,
             **listings,
+            **files,
         )
-
-    @classmethod
-    def _configuration(cls, options: dict[str, Any]) -> dict[str, Any]:
-        return {cls.OPTION_NAMES.get(name, name): value for name, value in options.items()}
 
     def to_dict(self, *, include_password: bool = True) -> dict[str, Any]:
         """Returns a dictionary that `from_dict` makes an equal file system from.
@@ -135,25 +148,10 @@ class LocalFileSystem(InPlaceFileSystem):
         return os.path.abspath(os.path.expanduser(name))  # noqa: PTH100, PTH111 - links stay as they are
 
 
-S3FS_NAMES: Final = {
-    "key": "access_key_id",
-    "secret": "secret_access_key",
-    "token": "session_token",
-    "anon": "skip_signature",
-    "endpoint_url": "endpoint",
-    "region_name": "region",
-}
-"""The names that s3fs and boto3 have for configuration values of s3."""
-
-
 class BucketFileSystem(LocationFileSystem):
     """Paths begin with a bucket: `bucket/a/b`. The options may have the names of s3fs."""
 
     OPTION_NAMES = S3FS_NAMES
-
-    @classmethod
-    def _configuration(cls, options: dict[str, Any]) -> dict[str, Any]:
-        return super()._configuration({**options.pop("client_kwargs", {}), **options})
 
 
 @cache
@@ -194,6 +192,12 @@ _OTHER_NAMES: Final = {"fs": ("local",), "s3": ("s3a",)}
 """Protocols that fsspec has besides the scheme and its aliases."""
 
 _BASES: Final[dict[str, type[ServiceFileSystem]]] = {"fs": LocalFileSystem, "s3": BucketFileSystem}
+
+
+def _taken(options: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Removes the options of some names, and returns those with a value by our names."""
+    found = {names[name]: options.pop(name) for name in names if name in options}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _restore(scheme: str, options: dict[str, Any]) -> ServiceFileSystem:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MODES: Final = ("rb", "wb", "ab", "xb")
 BLOCK: Final = 8 * 1024 * 1024
+_READ_OPTIONS: Final = {"version", "chunk", "concurrent"}
+"""The options of a file to read. Conditions are none: the reader itself notices an object that is replaced."""
 
 register_cache(GrowingCache, clobber=True)
 
@@ -52,8 +54,9 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         cache_type: the name of a cache of fsspec. By default `"growing"`.
         cache_options: arguments of the cache.
         size: the size of a file to read, if it is known; this saves a request.
-        options: the options of `Operator.writer`. A file to read has none. None is ignored, and so are hints of s3fs,
-            such as `fill_cache`.
+        options: the options of `Operator.writer`. A file to read has `version`, `chunk` and `concurrent` of
+            `Operator.reader`. The names of s3fs, gcsfs and adlfs work too, such as `version_id`. None is ignored, and
+            so are hints such as `fill_cache`.
 
     Raises:
         NotFound: the file to read does not exist.
@@ -87,9 +90,11 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         if cache_type not in caches:
             raise InvalidInput(f"cache_type is one of {', '.join(filter(None, caches))}")
         options = given(options)
-        if mode == "rb" and options:
-            message = f"there is no option {min(options)!r} of a file to read"
-            raise InvalidInput(f"{message}; cat_file and open_async have those of Operator.read, such as version")
+        if mode == "rb" and (unknown := options.keys() - _READ_OPTIONS):
+            message = f"there is no option {min(unknown)!r} of a file to read"
+            raise InvalidInput(f"{message}; cat_file and open_async have those of Operator.read, such as if_match")
+        self._read_options = options if mode == "rb" else {}
+        self._version = {name: value for name, value in self._read_options.items() if name == "version"}
         self._located = fs.located(path)
         self._storage = self._located.storage.blocking
         self._reader: BlockingReader | None = None
@@ -111,7 +116,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
     def details(self) -> Info:
         """The same dictionary as `fs.info` gives for the path."""
         if self._details is None:
-            metadata = self._storage.stat(self._located.key)
+            metadata = self._storage.stat(self._located.key, **self._version)
             if metadata.is_dir:
                 raise IsADirectory("the path names a directory", path=self._located.name)
             self._details: Info | None = info_of(self._located.name, metadata)
@@ -229,7 +234,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         """The size of a file to read. Content without a known size is read at once."""
         size = self.details["size"]
         if size is None:
-            self._content = self._storage.read(self._located.key)
+            self._content = self._storage.read(self._located.key, **self._version)
             return len(self._content)
         return int(size)
 
@@ -245,7 +250,8 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         if self._content is not None:
             return self._content[start:end]
         if self._reader is None:
-            self._reader = self._storage.reader(self._located.key, chunk=2 * BLOCK, concurrent=4)
+            options = {"chunk": 2 * BLOCK, "concurrent": 4} | self._read_options
+            self._reader = self._storage.reader(self._located.key, **options)
         return self._reader.fetch([(start, end)])[0]
 
     def _initiate_upload(self) -> None:

@@ -23,6 +23,7 @@ from entrepot.integrations.identity import token
 from .addresses import Relative
 from .files import EntrepotCompressedFile, EntrepotFile, EntrepotStreamedFile, EntrepotTextFile
 from .moves import Move
+from .options import given
 from .transfers import TransferFileSystem
 
 
@@ -37,6 +38,8 @@ class OperatorsFileSystem(TransferFileSystem):
         addresses: translates paths.
         use_listings_cache: keep listings until this instance changes them, and take `info` from them. By default
             False: another process may change them at any time.
+        default_block_size: the `block_size` of files that are opened without one. By default 8 MiB.
+        default_cache_type: the `cache_type` of files that are opened without one. By default `"growing"`.
         options: `asynchronous`, `loop`, `batch_size` and the options of the cache of listings, as in fsspec.
 
     Raises:
@@ -182,7 +185,7 @@ class OperatorsFileSystem(TransferFileSystem):
 
     async def _sign(self, path: str, expiration: int = 100, **options: Any) -> str:
         located = self.located(path)
-        return (await located.operator.presign_read(located.key, expiration, **options)).url
+        return (await located.operator.presign_read(located.key, expiration, **given(options))).url
 
     def sign(self, path: str, expiration: int = 100, **options: Any) -> str:
         """Returns a URL that reads a file without further credentials. Requires `presign_read`.
@@ -298,7 +301,8 @@ class OperatorsFileSystem(TransferFileSystem):
     def _open(
         self, path: str, mode: str = "rb", block_size: int | None = None, autocommit: bool = True, **options: Any
     ) -> EntrepotFile:
-        return EntrepotFile(self, path, mode, block_size, autocommit, **options)
+        options["cache_type"] = options.get("cache_type") or self._cache_type
+        return EntrepotFile(self, path, mode, block_size or self._block_size, autocommit, **options)
 
     async def open_async(self, path: str, mode: str = "rb", **options: Any) -> EntrepotStreamedFile:
         """Opens a file for `async with`. See `EntrepotStreamedFile`.
@@ -316,7 +320,7 @@ class OperatorsFileSystem(TransferFileSystem):
             raise InvalidInput("open_async has the modes rb, wb, ab and xb, and no compression")
         size = options.pop("size", None)
         if mode == "rb" and size is None:
-            size = await self._size(path)
+            size = await self._size_of_file(path, given(options).get("version"))
         file = EntrepotStreamedFile(self, self._strip_protocol(path), mode, size, options)
         if mode == "ab" and await self._isfile(path):
             file.loc = await self._size(path) or 0

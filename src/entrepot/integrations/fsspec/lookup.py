@@ -22,13 +22,23 @@ _OPTIONS: Final = {"asynchronous", "loop", "batch_size", "listings_expiry_time",
 class LookupFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no types
     """Translates paths, and looks up what is there. The arguments are those of `OperatorsFileSystem`."""
 
-    def __init__(self, addresses: Addresses, *, use_listings_cache: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        addresses: Addresses,
+        *,
+        use_listings_cache: bool = False,
+        default_block_size: int | None = None,
+        default_cache_type: str | None = None,
+        **options: Any,
+    ) -> None:
         for name in options.keys() - _OPTIONS:
-            known = ", ".join(sorted({*_OPTIONS, "use_listings_cache"}))
+            known = ", ".join(sorted({*_OPTIONS, "default_block_size", "default_cache_type", "use_listings_cache"}))
             raise InvalidInput(f"there is no option {name!r} of a file system; the options are {known}")
         super().__init__(use_listings_cache=use_listings_cache, **options)
         self._pid = os.getpid()
         self._addresses = addresses
+        self._block_size = default_block_size
+        self._cache_type = default_cache_type
 
     @property
     def loop(self) -> Any:
@@ -161,7 +171,10 @@ class LookupFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no 
         sizes = {name: info["size"] or 0 for name, info in infos.items()}
         return sum(sizes.values()) if total else sizes
 
-    async def _size_of_file(self, path: str) -> int | None:
+    async def _size_of_file(self, path: str, version: str | None = None) -> int | None:
+        if version is not None:
+            located = self.located(path)
+            return (await located.operator.stat(located.key, version=version)).content_length
         info = await self._info(path)
         if info["type"] == "directory":
             raise IsADirectory("the path names a directory", path=path)

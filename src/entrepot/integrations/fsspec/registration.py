@@ -15,8 +15,8 @@ def register(*schemes: str) -> None:
     """Makes fsspec use entrepot for the protocols of services, in this process and from now on.
 
     `s3` also takes over `s3a`, `file` also `local` and `fs`, `http` also `https`. The options are the configuration
-    values of the service; for s3 those of s3fs work as well (`key`, `secret`, `token`, `anon`, `endpoint_url`,
-    `client_kwargs`). Instances that exist already are not changed.
+    values of the service; those of s3fs, gcsfs and adlfs work as well, such as `key`, `secret` and `client_kwargs`.
+    Instances that exist already are not changed.
 
     Arguments:
         schemes: schemes of services. By default `s3`, `file`, `memory` and `http`.

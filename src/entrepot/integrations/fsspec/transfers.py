@@ -40,12 +40,13 @@ class TransferFileSystem(LookupFileSystem):
             options: the options of `Operator.read`, such as `if_match`.
         """
         located = self.located(path)
-        size = await self._size_of_file(path) if needs_size(start, end) else None
+        options = given(options)
+        size = await self._size_of_file(path, options.get("version")) if needs_size(start, end) else None
         wanted = requested_range(start, end, size)
         if wanted.is_empty:
             return b""
         try:
-            return await located.operator.read(located.key, range=wanted, **given(options))
+            return await located.operator.read(located.key, range=wanted, **options)
         except RangeNotSatisfied:  # as a file behaves that is read past its end
             return b""
 
@@ -100,7 +101,8 @@ class TransferFileSystem(LookupFileSystem):
         """The bytes of the ranges of one file, or the error of each."""
         located = self.located(path)
         try:
-            size = await self._size_of_file(path) if any(needs_size(*one) for one in bounds) else None
+            is_needed = any(needs_size(*one) for one in bounds)
+            size = await self._size_of_file(path, options.get("version")) if is_needed else None
             wanted = [requested_range(start, end, size) for start, end in bounds]
             async with located.operator.reader(located.key, **options) as reader:
                 return [*await reader.fetch(wanted)]
@@ -240,6 +242,7 @@ class TransferFileSystem(LookupFileSystem):
         if mode not in _WRITE_MODES:
             raise InvalidInput(f"mode must be one of {', '.join(_WRITE_MODES)}")
         located = self.located(path)
+        options = given(options)
         if _WRITE_MODES[mode]:
             options["if_not_exists"] = True
         writer = await located.operator.writer(located.key, **options)
