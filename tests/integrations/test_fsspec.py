@@ -205,6 +205,8 @@ def test_a_version_is_read_by_the_name_that_s3fs_has_for_it(seaweedfs_server: S3
     fs.pipe_file(path, b"the first content")
     first = fs.info(path)["version"]
     fs.pipe_file(path, b"second")
+    assert (fs.info(path, version_id=first)["size"], fs.info(path)["size"]) == (17, 6)
+    assert fs.exists(path, version_id=first)
     with fs.open(path, version_id=first) as file:
         assert (file.size, file.read()) == (17, b"the first content")
     with fs.open(path) as file:
@@ -338,6 +340,8 @@ def test_listings_are_cached_only_if_asked() -> None:
     assert cached.ls("d", detail=False) == ["d/a"]
     fresh.pipe("d/a", b"longer")
     assert (fresh.info("d/a")["size"], cached.info("d/a")["size"], cached.exists("d/b")) == (6, 1, True)
+    assert cached.info("d/a", refresh=True)["size"] == 6
+    assert cached.exists("d/a", refresh=True)
     assert cached.ls("d", detail=False, refresh=True) == ["d/a", "d/b"]
     assert cached.info("d/a")["size"] == 6
     cached.pipe("d/c", b"1")

@@ -14,6 +14,7 @@ from entrepot.integrations.directories import with_directories
 
 from .addresses import Addresses, Located
 from .info import Info, directory_info, info_of
+from .options import version_of
 
 _OPTIONS: Final = {"asynchronous", "loop", "batch_size", "listings_expiry_time", "max_paths"}
 """Those of fsspec, which ignores others."""
@@ -79,12 +80,22 @@ class LookupFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no 
             name = name.rpartition("/")[0]
         self.dircache.pop(self.root_marker, None)
 
-    async def _info(self, path: str, **kwargs: Any) -> Info:
+    async def _info(self, path: str, refresh: bool = False, **kwargs: Any) -> Info:
+        """Returns what the storage reports of a file or directory.
+
+        Arguments:
+            path: the file or directory.
+            refresh: do not take it from a cached listing. By default False.
+            kwargs: `version` of a file, also by the names of other file systems. Others are not used.
+        """
         located = self.located(path)
         operator = located.operator
+        if (version := version_of(kwargs)) is not None:
+            return info_of(located.name, await operator.stat(located.key, version=version))
         if not located.key:
             return info_of(located.name, await operator.stat("/"))
-        for listed in self.dircache.get(self._parent(located.name), ()):  # empty unless listings are cached
+        # The cache is empty unless listings are cached.
+        for listed in () if refresh else self.dircache.get(self._parent(located.name), ()):
             if listed["name"] == located.name:
                 return dict(listed)
         try:
@@ -95,7 +106,7 @@ class LookupFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no 
         return directory_info(located.name)
 
     async def _exists(self, path: str, **kwargs: Any) -> bool:
-        return await self._type_of(path) is not None
+        return await self._type_of(path, **kwargs) is not None
 
     async def _isfile(self, path: str) -> bool:
         return await self._type_of(path) == "file"
@@ -103,10 +114,10 @@ class LookupFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no 
     async def _isdir(self, path: str) -> bool:
         return await self._type_of(path) == "directory"
 
-    async def _type_of(self, path: str) -> str | None:
+    async def _type_of(self, path: str, **kwargs: Any) -> str | None:
         """The type of a path; None if it does not exist. Other errors, such as refused access, are raised."""
         try:
-            return str((await self._info(path))["type"])
+            return str((await self._info(path, **kwargs))["type"])
         except (NotFound, NotADirectory):
             return None
 
@@ -172,10 +183,7 @@ class LookupFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no 
         return sum(sizes.values()) if total else sizes
 
     async def _size_of_file(self, path: str, version: str | None = None) -> int | None:
-        if version is not None:
-            located = self.located(path)
-            return (await located.operator.stat(located.key, version=version)).content_length
-        info = await self._info(path)
+        info = await self._info(path, version=version)
         if info["type"] == "directory":
             raise IsADirectory("the path names a directory", path=path)
         return info["size"]  # type: ignore[no-any-return]

@@ -58,6 +58,13 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def version_of(options: Mapping[str, Any]) -> str | None:
+    """The version among options of which no other one has an effect."""
+    names = [name for name in options if name == "version" or _NAMES.get(name) == "version"]
+    version: str | None = given({name: options[name] for name in names}).get("version")
+    return version
+
+
 def _flattened(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options with those that s3fs passes on to its client."""
     if not options.get("s3_additional_kwargs"):
