@@ -264,6 +264,7 @@ def test_an_asynchronous_file_of_a_version_has_its_size(seaweedfs_server: S3Serv
         ("gcs", {"token": "ya29", "requester_pays": False}, {"token": "ya29"}),
         ("gcs", {"access": "read_only"}, {"scope": "https://www.googleapis.com/auth/devstorage.read_only"}),
         ("azblob", {"socket_timeout": 5, "location_mode": "primary"}, {"idle_timeout": 5}),
+        ("azdls", {"connection_timeout": 5, "assume_container_exists": True}, {"connect_timeout": 5}),
         ("fs", {"auto_mkdir": True}, {}),
     ],
 )

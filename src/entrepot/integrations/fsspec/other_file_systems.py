@@ -159,4 +159,5 @@ _TRANSLATIONS: Final[dict[str, Callable[[Options], Options]]] = {
     "s3": _of_s3fs,
     "gcs": _of_gcsfs,
     "azblob": _of_adlfs,
+    "azdls": _of_adlfs,
 }
