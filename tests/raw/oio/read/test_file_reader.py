@@ -667,6 +667,22 @@ class TestStream:
         await body.close()
         assert offsets == [5 + number * PIECE for number in range(9)]
 
+    async def test_a_piece_that_is_there_comes_where_no_thread_can_start_the_next_one(self, stream: Path) -> None:
+        in_memory, content = [True], stream.read_bytes()
+
+        def cached_part(descriptor: int, start: int, end: int) -> bytes | None:
+            return os.pread(descriptor, end - start, start) if in_memory else None
+
+        body = into_read_from_file(AsyncioRuntime(), Opening(stream), BytesRange(), RpRead(), cached_part=cached_part)
+        pieces = [await body.read(PIECE)]
+        await asyncio.get_running_loop().shutdown_default_executor()
+        pieces += [await body.read(PIECE) for _ in range(3)]
+        assert b"".join(pieces) == content[: 4 * PIECE]
+        in_memory.clear()
+        with pytest.raises(RuntimeError, match="shutdown"):
+            await body.read(PIECE)
+        await body.close()
+
     @pytest.mark.parametrize("sizes", [(500, 500, 500), (PIECE, PIECE + 1, PIECE), (5 << 20, 5 << 20)])
     async def test_other_reads_are_made_on_demand(
         self, stream: Path, offsets: list[int], sizes: tuple[int, ...]

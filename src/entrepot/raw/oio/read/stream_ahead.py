@@ -14,7 +14,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+
+from entrepot.errors import Unexpected
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import File, Started
@@ -62,13 +65,16 @@ class StreamAhead:
     def start(self, file: File, read: Callable[[io.FileIO, int], bytes], end: int) -> None:
         """Starts to read the next piece, unless the thread does so already, if it has a suitable size.
 
+        Where no thread can start, nothing is read ahead: the piece before this one is here, and its caller gets it.
+
         Arguments:
             file: the open file, on which no other call runs.
             read: called with the file and a position, returns the piece there. It may block.
             end: the position where the last piece ends.
         """
         if self._next is None and SMALLEST <= self._size <= LARGEST:
-            self._next = file.start(read, self._position, end)
+            with suppress(RuntimeError, Unexpected):  # no thread is to be had, which the next read raises if it lasts
+                self._next = file.start(read, self._position, end)
 
     def drop(self) -> None:
         """Drops the next pieces. The file is in use until the thread has read its piece."""
