@@ -319,6 +319,34 @@ def test_error_of_the_system_is_typed_and_the_same_verb_goes_on(
     assert [file.closed for file in opening.files] == [True, True]
 
 
+@pytest.mark.parametrize("looks", [1, 3], ids=["at the opening", "later"])
+def test_an_error_of_the_look_for_a_change_is_typed(
+    driven: tuple[Runtime, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    """As of a file of NFS whose server lost it."""
+    looked, fstat = list[int](), os.fstat
+
+    def look(descriptor: int) -> os.stat_result:
+        looked.append(descriptor)
+        if len(looked) == 1 + looks:  # the opener of this test looks at the size
+            raise OSError(116, "Stale file handle")
+        return fstat(descriptor)
+
+    async def scenario() -> None:
+        body = into_read_from_file(
+            driven[0], Opening(tmp_path / "file"), BytesRange(), RpRead(), cached_part=lambda *_: b"0", chunk=1
+        )
+        with pytest.raises(Unexpected, match="ESTALE") as raised:
+            for _ in range(looks):
+                await body.read(1)
+        assert raised.value.is_temporary
+        await body.close()
+
+    (tmp_path / "file").write_bytes(bytes(2 * SMALL))
+    monkeypatch.setattr(os, "fstat", look)
+    driven[1](scenario())
+
+
 def test_no_more_is_asked_at_once_than_the_system_gives(
     run: Run, body_of: Callable[..., FileReader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -290,7 +290,8 @@ class _Content(NamedTuple):
         return self.end - self.start
 
     def last_change(self) -> int:
-        return os.fstat(self.descriptor).st_ctime_ns
+        with translate_os_errors():
+            return os.fstat(self.descriptor).st_ctime_ns
 
     def has_changed(self) -> bool:
         return self.changed is not None and self.changed != self.last_change()
