@@ -302,6 +302,8 @@ async def executed_by(call: Callable[[], Awaitable[object]]) -> Executed:
     for _ in range(3):
         await call()
     executed, before = Executed(), sys.gettrace()
+    # Python 3.12 traces bytecodes only if a frame wanted that before `settrace`.
+    sys._getframe().f_trace_opcodes = True  # noqa: SLF001
     sys.settrace(executed.trace)
     try:
         await call()

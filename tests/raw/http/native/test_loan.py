@@ -320,7 +320,8 @@ def test_a_thread_that_outlives_its_loop_ends_without_a_word(caplog: pytest.LogC
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_a_forked_child_does_not_wait_for_the_thread_of_its_parent() -> None:
     ours, peer = socket.socketpair()
-    with ours, peer, patch.object(loan, "_PATIENCE", 10_000), ThreadPoolExecutor(1) as threads:
+    long = patch.multiple(loan, _PATIENCE=10_000, _LONGEST=60.0)
+    with ours, peer, long, ThreadPoolExecutor(1) as threads:
         memory = bytearray(2)
         lent = Loan(ours, memoryview(memory))
         receiving = threads.submit(lent.receive)
