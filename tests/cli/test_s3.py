@@ -27,10 +27,11 @@ class Bucket:
     Arguments:
         server: the server.
         cwd: the directory of the command.
+        name: the bucket. By default the one of the server.
     """
 
-    def __init__(self, server: S3Server, cwd: Path) -> None:
-        config = s3_config(server)
+    def __init__(self, server: S3Server, cwd: Path, name: str | None = None) -> None:
+        config = s3_config(server, name)
         self.cwd = cwd
         self.uri = f"s3://{config.bucket}/{config.root.strip('/')}/"
         self.op = Operator(config).blocking()

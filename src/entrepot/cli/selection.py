@@ -143,17 +143,21 @@ def fail_left_out(session: Session, place: Place, lister: Lister) -> None:
         session.fail(place.name_of(error.path or "/"), error)
 
 
-async def described(place: Place) -> tuple[Place, Metadata]:
+async def described(place: Place, version: str | None = None) -> tuple[Place, Metadata]:
     """The metadata of a place, which is a directory if it is no object and something is below it.
+
+    Arguments:
+        place: the place.
+        version: the version; no directory has one.
 
     Raises:
         NotFound: there is neither.
     """
     if not place.is_directory:
         try:
-            metadata = await place.operator.stat(place.path)
+            metadata = await place.operator.stat(place.path, version=version)
         except NotFound:
-            if not await has_contents(place):
+            if version is not None or not await has_contents(place):
                 raise
             return place.as_directory(), Metadata(EntryMode.DIR)
         return (place.as_directory() if metadata.is_dir else place), metadata

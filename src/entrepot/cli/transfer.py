@@ -312,7 +312,7 @@ class Transfer:
             skips_same: copy nothing if the target has the same content, for which both are read.
         """
         try:
-            source, metadata = await described(source)
+            source, metadata = await described(source, keywords.get("source_version"))
             if source.is_directory:
                 raise IsADirectory(f"this is a directory: {self._word} it with -r")
             check_apart(source, target)

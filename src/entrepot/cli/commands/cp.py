@@ -29,6 +29,7 @@ from entrepot.cli.transfer import (
     with_tree_options,
 )
 from entrepot.cli.verb import verb
+from entrepot.cli.versions import VERSION, check_one_object
 
 
 @verb("cp")
@@ -37,6 +38,7 @@ from entrepot.cli.verb import verb
 @click.option("-r", "-R", "--recursive", "is_recursive", is_flag=True, help="Copy what is in a directory.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted copy: what the target has is not copied again.")
 @click.option("--cluster", metavar="ADDRESS", help="With -r: copy by the workers of a cluster of Dask (tcp://...).")
+@VERSION
 @FOLLOW
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
 @with_tree_options
@@ -63,6 +65,12 @@ async def command(
     if not is_recursive:
         check_for_files(options, has_checksum=True)
     keywords = file_keywords(options, options["chunk"])
+    version = options["version"]
+    check_one_object(session, sources, version, is_raw=is_raw)
+    if version is not None:
+        if is_recursive or options["checksum"]:
+            raise click.UsageError("--version-id goes with one object: leave out -r and --checksum")
+        keywords["source_version"] = version
     if options["follows_links"]:
         if cluster is not None:
             raise click.UsageError("--follow-symlinks does not go with --cluster")
@@ -71,7 +79,7 @@ async def command(
         await _by_cluster(session, cluster, sources, target, options, is_recursive=is_recursive)
         return
     if is_standard(target):
-        await write_words(session, sources, is_raw=is_raw)
+        await write_words(session, sources, is_raw=is_raw, version=version)
     elif any(map(is_standard, sources)):
         await _from_input(session, sources, session.find(target), keywords)
     elif is_recursive and not is_local_file(session, sources):

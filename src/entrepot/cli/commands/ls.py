@@ -14,6 +14,7 @@ from entrepot.cli.quantities import human_size
 from entrepot.cli.selection import FOLLOW, described, entries_in, expanded
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
+from entrepot.cli.versions import list_versions
 
 
 @verb("ls")
@@ -21,16 +22,17 @@ from entrepot.cli.verb import verb
 @click.option("-l", "--long", "is_long", is_flag=True, help="With sizes and times.")
 @click.option("-h", "--human", "is_human", is_flag=True, help="Sizes in KiB, MiB ... Implies -l.")
 @click.option("-r", "-R", "--recursive", "is_recursive", is_flag=True, help="With everything below.")
+@click.option("--versions", "has_versions", is_flag=True, help="Each version, and what was deleted, with the ids.")
 @FOLLOW
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
 async def command(
     session: Session,
     words: tuple[str, ...],
-    is_long: bool,
-    is_human: bool,
     is_recursive: bool,
     follows_links: bool,
     is_raw: bool,
+    has_versions: bool,
+    **shown: bool,
 ) -> None:
     """List directories: one entry a line, directories with a slash at the end.
 
@@ -40,12 +42,15 @@ async def command(
     words = words or (".",)
     if follows_links:
         session.follow_links(words)
-    show = _Long(session, is_human=is_human) if is_long or is_human else _Short(session)
+    show = _Long(session, is_human=shown["is_human"]) if any(shown.values()) else _Short(session)
     is_matched = not is_raw and any(session.find(word).is_pattern for word in words)
     async with aclosing(expanded(session, words, is_raw=is_raw, directories=True)) as places:
         async for place in places:
             try:
-                await _list(session, place, show, is_recursive=is_recursive, is_matched=is_matched)
+                if has_versions:
+                    await list_versions(session, place, is_recursive=is_recursive, is_human=shown["is_human"])
+                else:
+                    await _list(session, place, show, is_recursive=is_recursive, is_matched=is_matched)
             except Error as error:
                 session.fail(place.name, error)
 

@@ -15,6 +15,7 @@ from entrepot.cli.selection import described, entries_in, expanded
 from entrepot.cli.session import Session
 from entrepot.cli.transfer import Transfer
 from entrepot.cli.verb import verb
+from entrepot.cli.versions import VERSION, check_one_object
 
 
 @verb("rm")
@@ -24,15 +25,26 @@ from entrepot.cli.verb import verb
     "-f", "--force", is_flag=True, help="What does not exist is no error; delete a whole bucket or file system."
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Delete nothing, and say what would be deleted.")
+@VERSION
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
 async def command(
-    session: Session, words: tuple[str, ...], is_recursive: bool, force: bool, dry_run: bool, is_raw: bool
+    session: Session,
+    words: tuple[str, ...],
+    is_recursive: bool,
+    force: bool,
+    dry_run: bool,
+    version: str | None,
+    is_raw: bool,
 ) -> None:
     """Delete objects, and with -r directories.
 
     A whole bucket or mounted file system is deleted only with --force. The working directory, home directories and the
-    directories above them, and those directly below the root, are never deleted: name what is in them.
+    directories above them, and those directly below the root, are never deleted: name what is in them. With
+    --version-id that version is deleted for good; if it is a deletion mark, the object is there again.
     """
+    check_one_object(session, words, version, is_raw=is_raw)
+    if version is not None and is_recursive:
+        raise click.UsageError("--version-id goes with one object: leave out -r")
     check = partial(check_for_deletion, force=force)
     if await are_refused(session, words, check, is_raw=is_raw, directories=is_recursive):
         return
@@ -40,7 +52,10 @@ async def command(
     async with aclosing(expanded(session, words, is_raw=is_raw, directories=is_recursive)) as places:
         async for place in places:
             try:
-                await _delete(session, report, place, is_recursive=is_recursive, is_dry=dry_run)
+                if version is not None:
+                    await _delete_version(report, place, version, is_dry=dry_run)
+                else:
+                    await _delete(session, report, place, is_recursive=is_recursive, is_dry=dry_run)
             except FileNotFoundError as error:
                 if not force:
                     session.fail(place.name, error)
@@ -62,6 +77,12 @@ async def _delete(session: Session, report: Transfer, place: Place, *, is_recurs
         return
     await found.operator.remove_tree(found.path)
     report.show("delete", found.name)
+
+
+async def _delete_version(report: Transfer, place: Place, version: str, *, is_dry: bool) -> None:
+    if not is_dry:
+        await place.operator.delete(place.path, version=version)
+    report.show("delete", place.name, is_dry=is_dry, version=version)
 
 
 async def _found(place: Place) -> Place:

@@ -13,17 +13,20 @@ from entrepot.cli.quantities import human_size
 from entrepot.cli.selection import described, expanded
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
+from entrepot.cli.versions import VERSION, check_one_object
 
 
 @verb("stat")
 @click.argument("words", type=PLACE, metavar="PLACE...", nargs=-1, required=True)
+@VERSION
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
-async def command(session: Session, words: tuple[str, ...], is_raw: bool) -> None:
+async def command(session: Session, words: tuple[str, ...], version: str | None, is_raw: bool) -> None:
     """Show the metadata of objects and directories."""
+    check_one_object(session, words, version, is_raw=is_raw)
     async with aclosing(expanded(session, words, is_raw=is_raw, directories=True)) as places:
         async for place in places:
             try:
-                found, metadata = await described(place)
+                found, metadata = await described(place, version)
             except Error as error:
                 session.fail(place.name, error)
                 continue
