@@ -103,6 +103,22 @@ def test_objects_are_shown_moved_and_deleted(bucket: Bucket) -> None:
     assert bucket.content() == {}
 
 
+def test_copies_have_tags_and_access_control(bucket: Bucket) -> None:
+    (bucket.cwd / "d").mkdir()
+    (bucket.cwd / "d/x").write_bytes(b"content")
+    tags = ("--tag", "team=a=b", "--tag", "kept=")
+    assert bucket.run("cp", *tags, "--acl", "private", "d/x", bucket.uri).code == 0
+    assert bucket.op.get_tags("x") == {"team": "a=b", "kept": ""}
+    assert bucket.run("cp", "-r", *tags, "d", f"{bucket.uri}tree").code == 0
+    assert bucket.run("sync", "--checksum", "--tag", "new=1", "d", f"{bucket.uri}synced").code == 0
+    assert [bucket.op.get_tags(path) for path in ("tree/x", "synced/x")] == [{"team": "a=b", "kept": ""}, {"new": "1"}]
+    refused = bucket.run("cp", "--tag", "team", "d/x", bucket.uri)
+    assert (refused.code, "--tag is written as key=value" in refused.err) == (2, True)
+    for option in ("--acl", "--tag"):
+        refused = bucket.run("cp", option, "a=b", "d/x", "local")
+        assert (refused.code, option[2:] in refused.err, (bucket.cwd / "local").exists()) == (1, True, False)
+
+
 def test_wrong_credentials_are_a_line_with_the_next_step(bucket: Bucket) -> None:
     bucket.op.write("x", b"1")
     done = bucket.run("cat", f"{bucket.uri}x", AWS_SECRET_ACCESS_KEY="wrong")

@@ -37,7 +37,9 @@ from .quantities import SIZE, human_size
 from .selection import described, expanded, tests_of_bounds, with_bounds
 from .session import Session
 
-_CONTENT_OPTIONS: Final = ("content_type", "cache_control", "content_disposition", "content_encoding", "storage_class")
+_CONTENT_OPTIONS: Final = (
+    "content_type", "cache_control", "content_disposition", "content_encoding", "storage_class", "acl",
+)  # fmt: skip
 _TREE_OPTIONS: Final = (
     click.option("--include", multiple=True, metavar="GLOB",
                  help="Only files that match; a glob without a slash is compared with the name. Repeatable."),
@@ -57,7 +59,9 @@ _CONTENT: Final = (
     click.option("--content-disposition", metavar="TEXT", help="The Content-Disposition of the copies."),
     click.option("--content-encoding", metavar="TEXT", help="The Content-Encoding to state for the copies."),
     click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="User metadata of the copies. Repeatable."),
+    click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag of the copies. Repeatable."),
     click.option("--storage-class", metavar="NAME", help="The storage class of the copies."),
+    click.option("--acl", metavar="NAME", help="The predefined access control of the copies, such as public-read."),
 )  # fmt: skip
 
 _CHOOSING: Final = (
@@ -151,17 +155,23 @@ def file_keywords(options: dict[str, Any], chunk: int | None) -> dict[str, Any]:
     """The keywords of `copy_to` from the values of `with_file_options` or `with_content_options`.
 
     Raises:
-        click.UsageError: user metadata has no `=`.
+        click.UsageError: user metadata or a tag has no `=`.
     """
     keywords = {name: options[name] for name in _CONTENT_OPTIONS if options[name] is not None}
     if options["metadata"]:
-        pairs = [text.partition("=") for text in options["metadata"]]
-        if not all(separator for _, separator, _ in pairs):
-            raise click.UsageError("--metadata is written as key=value")
-        keywords["user_metadata"] = {key: value for key, _, value in pairs}
+        keywords["user_metadata"] = _paired("--metadata", options["metadata"])
+    if options["tags"]:
+        keywords["tags"] = _paired("--tag", options["tags"])
     if options.get("no_clobber"):
         keywords["if_not_exists"] = True
     return keywords | ({} if chunk is None else {"chunk": chunk})
+
+
+def _paired(option: str, texts: tuple[str, ...]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    if not all(separator for _, separator, _ in pairs):
+        raise click.UsageError(f"{option} is written as key=value")
+    return {key: value for key, _, value in pairs}
 
 
 def check_for_files(options: dict[str, Any], *, has_checksum: bool = False) -> None:
