@@ -39,6 +39,8 @@ def test_a_listing_shows_each_version_and_what_was_deleted(bucket: Bucket, versi
         bucket.run("ls", "--versions", f"{bucket.uri}d").lines
         == bucket.run("ls", "--versions", f"{bucket.uri}d/").lines
     )
+    matched = bucket.run("ls", "--versions", f"{bucket.uri}d*").lines
+    assert {line.split()[-1] for line in matched} == {f"{bucket.uri}d/a", f"{bucket.uri}d/ab"}
     assert bucket.run("ls", "--versions", f"{bucket.uri}nothing").code == 3
     assert bucket.run("ls", f"{bucket.uri}d/").lines == ["ab"]
 

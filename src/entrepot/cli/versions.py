@@ -42,8 +42,17 @@ def check_one_object(session: Session, words: tuple[str, ...], version: str | No
         raise click.UsageError("--version-id goes with one object, not with a directory or a wildcard")
 
 
-async def list_versions(session: Session, place: Place, *, is_recursive: bool, is_human: bool) -> None:
+async def list_versions(
+    session: Session, place: Place, *, is_recursive: bool, is_human: bool, is_matched: bool
+) -> None:
     """Shows the versions of an object, or of the objects in a directory, and their deletion marks where there are any.
+
+    Arguments:
+        session: has the output.
+        place: the object or directory.
+        is_recursive: with everything below.
+        is_human: sizes in larger units.
+        is_matched: name entries with their directory.
 
     Raises:
         NotFound: there is no object, and none was deleted.
@@ -52,10 +61,12 @@ async def list_versions(session: Session, place: Place, *, is_recursive: bool, i
     async with aclosing(_versions(session, place, is_recursive=is_recursive)) as entries:
         async for entry in entries:
             is_empty = False
-            name = entry.path.removeprefix(place.prefix) if place.is_directory else place.name
-            session.output.show(_line(entry, name, is_human=is_human), **_record(entry, place.name_of(entry.path)))
+            uri = place.name_of(entry.path)
+            name = entry.path.removeprefix(place.prefix) if place.is_directory and not is_matched else uri
+            session.output.show(_line(entry, name, is_human=is_human), **_record(entry, uri))
     if is_empty and not place.is_directory:
-        await list_versions(session, place.as_directory(), is_recursive=is_recursive, is_human=is_human)
+        how = {"is_recursive": is_recursive, "is_human": is_human, "is_matched": is_matched}
+        await list_versions(session, place.as_directory(), **how)
     elif is_empty and place.path != "/":
         raise NotFound("there is no object, and none was deleted")
 

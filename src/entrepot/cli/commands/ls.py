@@ -44,13 +44,14 @@ async def command(
         session.follow_links(words)
     show = _Long(session, is_human=shown["is_human"]) if any(shown.values()) else _Short(session)
     is_matched = not is_raw and any(session.find(word).is_pattern for word in words)
+    how = {"is_recursive": is_recursive, "is_matched": is_matched}
     async with aclosing(expanded(session, words, is_raw=is_raw, directories=True)) as places:
         async for place in places:
             try:
                 if has_versions:
-                    await list_versions(session, place, is_recursive=is_recursive, is_human=shown["is_human"])
+                    await list_versions(session, place, is_human=shown["is_human"], **how)
                 else:
-                    await _list(session, place, show, is_recursive=is_recursive, is_matched=is_matched)
+                    await _list(session, place, show, **how)
             except Error as error:
                 session.fail(place.name, error)
 
