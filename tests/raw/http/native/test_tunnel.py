@@ -137,7 +137,8 @@ def test_a_tunnel_whose_tls_fails_is_one_error_and_nothing_is_logged(
 ) -> None:
     async def main(server: ScriptedServer) -> None:
         async with Proxy(b"HTTP/1.1 200 OK\r\n\r\n", None) as url:
-            transport = NativeTransport(ca_file=ca_file if is_trusted else None, proxy=url)
+            ca_file_or_none = ca_file if is_trusted else None  # a server without TLS, or one that is not trusted
+            transport = NativeTransport(ca_file=ca_file_or_none, proxy=url, connect_timeout=0.5)
             with pytest.raises(Error):
                 await get(transport, f"{server.endpoint.replace('http:', 'https:')}/a")
             await asyncio.sleep(0.01)
