@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,17 +76,49 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip("a call in a thread has no such case"))
 
 
-def pytest_collection_finish() -> None:
-    """Keeps what the collection made out of later collections of garbage, which tests of leaks make by the hundred."""
+def _freeze_what_stays() -> None:
+    """Keeps what there is out of later collections of garbage, which tests of leaks make by the hundred."""
     gc.collect()
     gc.freeze()
 
 
+def pytest_collection_finish() -> None:
+    _freeze_what_stays()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Freezes what a file leaves, above all the modules of the libraries that it imported."""
+    if nextitem is not None and nextitem.path != item.path:
+        _freeze_what_stays()
+
+
+@contextmanager
+def _skip_without_server() -> Iterator[None]:
+    try:
+        yield
+    except NotInstalled as missing:
+        if ALL_SERVERS:
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    """Skips a test for which a fixture starts a server that is not installed."""
+    with _skip_without_server():
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None, object, object]:
-    """Refuses a test that leaves another trace function: nothing after it would be measured."""
+    """Skips a test that itself starts such a server.
+
+    Refuses one that leaves another trace function: nothing after it would be measured.
+    """
     before = sys.gettrace()
-    result = yield
+    with _skip_without_server():
+        result = yield
     if sys.gettrace() is not before:
         sys.settrace(before)
         pytest.fail("the test leaves another trace function than it found")
@@ -109,13 +141,7 @@ class Storage(Store):
 def _server_fixture(name: str) -> Any:
     @pytest.fixture(scope="session", name=f"{name}_server")
     def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-        with ExitStack() as stack:
-            try:
-                running = stack.enter_context(getattr(entrepot_testing, name)(tmp_path_factory.mktemp(name)))
-            except NotInstalled as missing:
-                if ALL_SERVERS:
-                    raise
-                pytest.skip(str(missing))
+        with getattr(entrepot_testing, name)(tmp_path_factory.mktemp(name)) as running:
             yield running
 
     return server

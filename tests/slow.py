@@ -1,9 +1,22 @@
 """The slow tests, which `make test` leaves out and `make test-all` runs: few of the cases, most of the time.
 
-A pattern matches the start of a test's id. `make test ARGS="--durations=50"` shows what belongs here.
+Those of a kind are named by patterns, which match the start of a test's id. Single ones are in `slow.txt`, because they
+took more than a tenth of a second. What has become slow is added there by
+
+    make test ARGS="-vv --durations=0 --durations-min=0.1" | python -m tests.slow
 """
 
 import re
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+LIMIT = 0.1
+"""Seconds; a call of a test that takes longer is slow."""
+
+FEW = 20
+"""With up to so many cases a test is slow as a whole, with more only by the cases that are: the suite is one test."""
 
 SLOW = {
     r"tests/reliability/": "cancels, kills or restarts clients and servers, again and again",
@@ -97,8 +110,28 @@ SLOW = {
     r"tests/types/test_hints\.py::test_annotations_can_be_evaluated": "imports every module",
 }
 _PATTERN = re.compile("|".join(SLOW))
+_LIST = Path(__file__).with_suffix(".txt")
+_LISTED = frozenset(_LIST.read_text(encoding="utf-8").splitlines())
+_DURATION = re.compile(r"(?P<seconds>[\d.]+)s call +(?P<id>tests/\S+?::.+)")
+_PASSED = re.compile(r"PASSED (?P<id>tests/\S+?::.+)")
 
 
 def is_slow(nodeid: str) -> bool:
-    """Whether the list of slow tests has the test with this id."""
-    return _PATTERN.match(nodeid) is not None
+    """Whether the lists of slow tests have the test with this id."""
+    return _PATTERN.match(nodeid) is not None or nodeid in _LISTED or _without_case(nodeid) in _LISTED
+
+
+def slow_in(report: Iterable[str]) -> set[str]:
+    """The tests that were slow in a run whose output is given, by line, with all durations."""
+    lines = [line.strip() for line in report]
+    cases = Counter(_without_case(found["id"]) for line in lines if (found := _PASSED.search(line)))
+    slow = {found["id"] for line in lines if (found := _DURATION.match(line)) and float(found["seconds"]) > LIMIT}
+    return {one if cases[_without_case(one)] > FEW else _without_case(one) for one in slow}
+
+
+def _without_case(nodeid: str) -> str:
+    return nodeid.partition("[")[0]
+
+
+if __name__ == "__main__":
+    _LIST.write_text("\n".join(sorted(_LISTED | slow_in(sys.stdin))) + "\n", encoding="utf-8")
