@@ -22,7 +22,7 @@ from entrepot.services import S3
 from entrepot.services.s3.behavior import config_for
 from entrepot.testing import Nginx, NotInstalled, S3Server
 from tests.behavior.targets import DECLARED, SERVERS, new_root, opened
-from tests.slow import is_slow
+from tests.slow import REPEATING, is_slow
 from tests.transports import CHOICE, IS_BLOCKING, NOT_IN_THREADS
 
 for _name in list(os.environ):
@@ -72,6 +72,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_slow(item.nodeid):
             item.add_marker("slow")
+            if REPEATING.match(item.nodeid):
+                item.add_marker("no_cover")  # of pytest-cov
         if IS_BLOCKING and NOT_IN_THREADS.search(item.nodeid):
             item.add_marker(pytest.mark.skip("a call in a thread has no such case"))
 
@@ -110,7 +112,7 @@ def pytest_runtest_setup() -> Generator[None, object, object]:
         return (yield)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, trylast=True)  # within the wrapper of pytest-cov, which may stop its tracing
 def pytest_runtest_call() -> Generator[None, object, object]:
     """Skips a test that itself starts such a server.
 

@@ -109,6 +109,15 @@ SLOW = {
     r"tests/facade/test_signatures\.py::test_jedi": "has an editor complete calls",
     r"tests/types/test_hints\.py::test_annotations_can_be_evaluated": "imports every module",
 }
+REPEATING = re.compile(
+    r"tests/(reliability/|cli/|docs/|behavior/test_(model|read_oracle|read_traps)\.py|blocking/test_(suite|processes)\.py"
+    r"|integrations/test_(dask|fsspec_abstract)\.py|raw/http/test_(storm|uploads|wire)\.py"
+    r"|raw/oio/(read/test_block|write/test_staged)\.py|services/fs/test_(delete|interrupt|kill|odd|parents)\.py"
+    r"|services/s3/test_long_listing\.py|signing/test_aws_differential\.py)"
+)
+"""Those that repeat by the hundred what others do once, or run it in other processes: they cover nothing more, so that
+their coverage is not measured, which would take half as long again."""
+
 _PATTERN = re.compile("|".join(SLOW))
 _LIST = Path(__file__).with_suffix(".txt")
 _LISTED = frozenset(_LIST.read_text(encoding="utf-8").splitlines())
