@@ -2,7 +2,7 @@
 #   make demo     reads one file through four services and prints what that took
 #   make test     runs the tests that are not slow: what to run between two edits
 #   make test-all runs the slow tests as well, with branch coverage
-#   make test-rest             runs the slow tests alone
+#   make test-rest             runs the slow tests alone; with PART=0/3, a third of those that repeat what others do
 #   make test-gate             checks the coverage of all test runs with COV=1, as CI makes them
 #   make test-pure             runs the tests of HTTP over aiohttp, without its C extension
 #   make test-aiohttp          runs the tests of HTTP over aiohttp, which is not the default
@@ -55,7 +55,7 @@ test-all: $(venv)/installed-test
 	$(pytest) $(coverage) -m "$(shipped)" $(ARGS)
 
 test-rest: $(venv)/installed-test
-	$(pytest) $(if $(COV),$(appended)) -m "slow and $(shipped)" $(ARGS)
+	$(if $(PART),ENTREPOT_TEST_PART=$(PART)) $(pytest) $(if $(COV),$(appended)) -m "slow and $(shipped)" $(ARGS)
 
 # The gate over all that ran with COV=1.
 test-gate:

@@ -22,7 +22,7 @@ from entrepot.services import S3
 from entrepot.services.s3.behavior import config_for
 from entrepot.testing import Nginx, NotInstalled, S3Server
 from tests.behavior.targets import DECLARED, SERVERS, new_root, opened
-from tests.slow import REPEATING, is_slow
+from tests.slow import has_no_cover, is_in, is_slow
 from tests.transports import CHOICE, IS_BLOCKING, NOT_IN_THREADS
 
 for _name in list(os.environ):
@@ -40,13 +40,17 @@ LOOP = os.environ.get("ENTREPOT_TEST_LOOP", "asyncio")
 """The event loop of tests that are coroutines: asyncio's or uvloop's (`make test-uvloop`)."""
 
 
+PART = os.environ.get("ENTREPOT_TEST_PART", "0/1")
+"""The part of the tests that repeat what others do (`make test-rest PART=0/3`); all of them by default."""
+
+
 ALL_SERVERS = bool(os.environ.get("ENTREPOT_TEST_ALL_SERVERS"))
 """Whether a server that is not installed fails its tests, which are skipped otherwise (`make servers`)."""
 
 
 def pytest_report_header() -> str:
-    """Says which transport and event loop the tests run over."""
-    return f"transport: {CHOICE}, event loop: {LOOP}"
+    """Says which transport and event loop the tests run over, and which part of those that repeat others."""
+    return f"transport: {CHOICE}, event loop: {LOOP}, part: {PART}"
 
 
 if LOOP == "uvloop":
@@ -68,14 +72,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if is_left_out else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if is_slow(item.nodeid):
             item.add_marker("slow")
-            if REPEATING.match(item.nodeid):
+            if has_no_cover(item.nodeid):
                 item.add_marker("no_cover")  # of pytest-cov
         if IS_BLOCKING and NOT_IN_THREADS.search(item.nodeid):
             item.add_marker(pytest.mark.skip("a call in a thread has no such case"))
+    left_out = [item for item in items if not is_in(PART, item.nodeid)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if is_in(PART, item.nodeid)]
 
 
 def _freeze_what_stays() -> None:

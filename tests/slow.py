@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from zlib import crc32
 
 LIMIT = 0.1
 """Seconds; a call of a test that takes longer is slow."""
@@ -110,13 +111,14 @@ SLOW = {
     r"tests/types/test_hints\.py::test_annotations_can_be_evaluated": "imports every module",
 }
 REPEATING = re.compile(
-    r"tests/(reliability/|cli/|docs/|behavior/test_(model|read_oracle|read_traps)\.py|blocking/test_(suite|processes)\.py"
-    r"|integrations/test_(dask|fsspec_abstract)\.py|raw/http/test_(storm|uploads|wire)\.py"
-    r"|raw/oio/(read/test_block|write/test_staged)\.py|services/fs/test_(delete|interrupt|kill|odd|parents)\.py"
-    r"|services/s3/test_long_listing\.py|signing/test_aws_differential\.py)"
+    r"tests/(reliability/|behavior/test_(model|read_oracle|read_traps)\.py|blocking/test_(suite|processes)\.py"
+    r"|integrations/test_fsspec_abstract\.py|raw/http/test_(storm|uploads|wire)\.py"
+    r"|raw/oio/(read/test_block|write/test_staged)\.py|services/fs/test_(delete|interrupt|kill|odd|parents)\.py)"
 )
-"""Those that repeat by the hundred what others do once, or run it in other processes: they cover nothing more, so that
-their coverage is not measured, which would take half as long again."""
+"""Those that repeat by the hundred what others do once. They are half of the time, so that CI runs a part of them."""
+
+ELSEWHERE = re.compile(r"tests/(cli/|docs/|integrations/test_dask\.py|signing/test_aws_differential\.py)")
+"""Those that run our code in other processes."""
 
 _PATTERN = re.compile("|".join(SLOW))
 _LIST = Path(__file__).with_suffix(".txt")
@@ -128,6 +130,17 @@ _PASSED = re.compile(r"PASSED (?P<id>tests/\S+?::.+)")
 def is_slow(nodeid: str) -> bool:
     """Whether the lists of slow tests have the test with this id."""
     return _PATTERN.match(nodeid) is not None or nodeid in _LISTED or _without_case(nodeid) in _LISTED
+
+
+def has_no_cover(nodeid: str) -> bool:
+    """Whether a slow test covers nothing more than others do: its coverage would take half as long again."""
+    return REPEATING.match(nodeid) is not None or ELSEWHERE.match(nodeid) is not None
+
+
+def is_in(part: str, nodeid: str) -> bool:
+    """Whether a part, such as "0/3", has a test: all have those that do not repeat, and each of the others one part."""
+    number, parts = part.split("/")
+    return REPEATING.match(nodeid) is None or crc32(nodeid.encode()) % int(parts) == int(number)
 
 
 def slow_in(report: Iterable[str]) -> set[str]:
