@@ -80,6 +80,7 @@ async def test_calls_that_come_together_share_a_job_and_each_gets_its_own_result
 
 async def test_a_job_leaves_the_thread_to_others_after_its_longest_turn(gate, monkeypatch):
     monkeypatch.setattr(hops, "LONGEST_TURN", 0)
+    monkeypatch.setattr(hops, "PATIENCE", 30)  # or a second job starts, if this thread waits for a core meanwhile
     loop, order = asyncio.get_running_loop(), []
     loop.set_default_executor(ThreadPoolExecutor(1))
 
